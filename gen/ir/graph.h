@@ -1,0 +1,167 @@
+// The graph: nodes and tensors of a network, from the primitives that a model file asks for to the
+// fused regions that become kernels. Nodes stand in execution order (every input is produced by an
+// earlier node). Everything lives in the graph's arena.
+#ifndef RX_IR_GRAPH_H
+#define RX_IR_GRAPH_H
+
+#include <stdint.h>
+
+#include "runtime/base/memory.h"
+#include "runtime/plan.h"
+#include "runtime/problem.h"
+
+// Where a node was asked for, for messages and banners.
+struct rx_where {
+    const char *file;
+    int line;
+};
+
+// op, text, inputs (-1: any number), outputs, pointwise (1: element by element, so it can be a step
+// of a chain)
+//   conv        x, weights -> y
+//   bn          x, gamma, beta, running_mean, running_var -> y
+//   bias        x, vector -> y                    the classifier's bias
+//   concat      x... -> y                         along channels
+//   slice       x -> y                            a range of channels: geometry.c = first channel
+//   loss        logits, labels -> dlogits, loss   softmax cross-entropy and its gradient
+#define RX_OPS(X)                                                                                  \
+    X(INPUT, "input", 0, 1, 0)                                                                     \
+    X(CONV, "conv", 2, 1, 0)                                                                       \
+    X(BN, "bn", 5, 1, 0)                                                                           \
+    X(RELU, "relu", 1, 1, 1)                                                                       \
+    X(ADD, "add", 2, 1, 1)                                                                         \
+    X(BIAS, "bias", 2, 1, 1)                                                                       \
+    X(MAXPOOL, "maxpool", 1, 1, 0)                                                                 \
+    X(GAP, "gap", 1, 1, 0)                                                                         \
+    X(CONCAT, "concat", -1, 1, 0)                                                                  \
+    X(SLICE, "slice", 1, 1, 1)                                                                     \
+    X(LOSS, "loss", 2, 2, 0)                                                                       \
+    /* what `grad` adds; the names say which input each is the gradient of */                      \
+    X(CONV_DGRAD, "conv_dgrad", 2, 1, 0)     /* dy, weights -> dx */                               \
+    X(CONV_WGRAD, "conv_wgrad", 2, 1, 0)     /* x, dy -> dweights */                               \
+    X(BN_GRAD, "bn_grad", 3, 3, 0)           /* dy, x, bn's y -> dx, dgamma, dbeta */              \
+    X(RELU_GRAD, "relu_grad", 2, 1, 1)       /* dy, y -> dx */                                     \
+    X(MAXPOOL_GRAD, "maxpool_grad", 2, 1, 0) /* dy, y -> dx */                                     \
+    X(GAP_GRAD, "gap_grad", 1, 1, 0)         /* dy -> dx */                                        \
+    X(BIAS_GRAD, "bias_grad", 1, 1, 0)       /* dy -> dvector */                                   \
+    /* what `lower` splits bn and bn_grad into */                                                  \
+    X(BN_STATS, "bn_stats", 1, 1, 0) /* x -> partials */                                           \
+    X(BN_COEF, "bn_coef", 5, 1, 0) /* partials, gamma, beta, running_mean, running_var -> coef */  \
+    X(BN_FOLD, "bn_fold", 4, 1, 0) /* gamma, beta, running_mean, running_var -> coef */            \
+    X(AFFINE, "affine", 2, 1, 1)   /* x, coef -> scale*x + shift */                                \
+    X(BN_SUMS, "bn_sums", 3, 1, 0) /* dy, x, coef -> partials of sum dy, sum dy*(x - mean) */      \
+    X(BN_GRAD_COEF, "bn_grad_coef", 3, 3, 0) /* partials, coef, gamma -> a b c, dgamma, dbeta */   \
+    X(BN_DX, "bn_dx", 4, 1, 1)               /* dy, x, coef, abc -> a*dy + b*(x - mean) + c */
+
+enum rx_op {
+#define X(op, text, n_in, n_out, pointwise) RX_OP_##op,
+    RX_OPS(X)
+#undef X
+        RX_N_OPS
+};
+
+//   MAP      [N][h][w][c]
+//   PARAM    a parameter or a running statistic; `param` says which
+//   GRAD     the gradient of a parameter; `param` likewise
+//   COEF     f32 [rows][c]
+//   PARTIAL  f64 [threads][rows][c]
+//   LABELS   i32 [N]
+//   LOSSES   f32 [N]
+enum rx_tensor_kind {
+    RX_TENSOR_MAP,
+    RX_TENSOR_PARAM,
+    RX_TENSOR_GRAD,
+    RX_TENSOR_COEF,
+    RX_TENSOR_PARTIAL,
+    RX_TENSOR_LABELS,
+    RX_TENSOR_LOSSES,
+};
+
+struct rx_tensor {
+    int id;
+    const char *name;
+    enum rx_tensor_kind kind;
+    enum rx_dtype dtype;
+    int h, w, c;
+    int rows;
+    int param;          // index in graph.param, -1
+    int base, channel;  // a view of the channels [channel, channel + c) of `base`; base -1: not one
+    int producer;       // node, -1 for parameters
+};
+
+struct rx_node {
+    enum rx_op op;
+    const char *name;  // torchvision's: layer1.0.conv2
+    struct rx_where where;
+    int n_in, n_out;
+    int *in, *out;                // tensors
+    struct rx_geometry geometry;  // of convolutions and pools; slice: c = first channel
+    int backward;                 // 1: added by `grad`
+    int fc;                       // 1: a convolution that is the classifier
+};
+
+// A parameter or running statistic as this graph holds it (form a and b: a piece of a file tensor).
+struct rx_param {
+    const char *name;
+    enum rx_param_kind kind;
+    int rank;
+    int64_t file_shape[RX_PARAM_RANK_MAX];
+    int slice_dim;
+    int64_t slice_first, slice_count;
+    struct rx_geometry geometry;
+    int tensor;    // its RX_TENSOR_PARAM
+    int gradient;  // its RX_TENSOR_GRAD once `grad` has run, -1
+};
+
+struct rx_graph {
+    struct rx_arena arena;
+    const char *name;  // of the model
+    const char *form;  // "a", "b", "c"
+    enum rx_dtype dtype;
+    int classes;
+    int n_tensors, n_nodes, n_params;
+    int tensor_capacity, node_capacity, param_capacity;
+    struct rx_tensor *tensor;
+    struct rx_node *node;
+    struct rx_param *param;
+    int input, labels, logits, loss, dlogits;  // tensors, -1 until they exist
+};
+
+const char *
+rx_op_text(enum rx_op op);
+int
+rx_op_is_pointwise(enum rx_op op);
+
+void
+rx_graph_open(struct rx_graph *g, const char *name);
+void
+rx_graph_close(struct rx_graph *g);
+
+// Adds a tensor; `like` gives kind, dtype and shape. Returns its id.
+int
+rx_graph_add_tensor(struct rx_graph *g, const struct rx_tensor *like, const char *name);
+
+// Adds a parameter and its tensor. Returns the tensor's id.
+int
+rx_graph_add_param(struct rx_graph *g, const struct rx_param *param);
+
+// Appends a node with these inputs and outputs (the arrays are copied). Returns its index.
+int
+rx_graph_add_node(struct rx_graph *g, const struct rx_node *node);
+
+// Trainable parameters, counted once for each file tensor, exactly as torchvision does.
+int64_t
+rx_graph_param_count(const struct rx_graph *g);
+
+// Multiply-adds an image of the convolutions and the classifier, and elements of all convolutions'
+// outputs (the classifier's not counted), as facts of the paper count them.
+int64_t
+rx_graph_macs(const struct rx_graph *g);
+int64_t
+rx_graph_conv_outputs(const struct rx_graph *g);
+
+// Multiply-adds an image of one node (0 for what is not a convolution).
+int64_t
+rx_node_macs(const struct rx_node *node);
+
+#endif

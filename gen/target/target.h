@@ -1,0 +1,70 @@
+// A target: one struct of functions and tables. Passes and the plan writer see this header, never a
+// target's own.
+#ifndef RX_TARGET_TARGET_H
+#define RX_TARGET_TARGET_H
+
+#include <stdint.h>
+
+#include "gen/select/problem.h"
+#include "runtime/base/error.h"
+#include "runtime/base/hash.h"
+#include "runtime/base/text.h"
+
+// How a problem is computed. Which fields mean something depends on the skeleton.
+struct rx_config {
+    const char *skeleton;  // the template's stem: "conv_fwd", "gconv_wgrad" ...
+    int lanes;             // f32 elements of a vector
+    int tile_pixels;       // P: pixels (or rows) of a task
+    int tile_m, tile_n;    // rows and vectors of the register tile
+};
+
+// The machine that kernels are for.
+struct rx_machine {
+    char arch[64];  // as --arch says: "native" is resolved to what it stands for
+    char isa[16];   // tile header: "avx512", "avx2", "generic"
+    int lanes;      // f32 elements of a vector
+    int registers;  // vector registers
+    int64_t l1_bytes, l2_bytes;
+    char flags[256];  // what the compiler is told: -march=... -mprefer-vector-width=...
+};
+
+enum { RX_KERNEL_NAME_CHARS = 128, RX_WHY_CHARS = 256 };
+
+// A chosen kernel: what the plan needs to know of it before it is rendered.
+struct rx_kernel {
+    const struct rx_problem *problem;
+    struct rx_config config, runner_up;  // runner_up.skeleton NULL: there was none
+    char name[RX_KERNEL_NAME_CHARS];     // rx_<op>_<fused>_c<C>g<G>_<HxW>_<variant>_<hash8>
+    char hash[RX_HASH_CHARS];  // of problem, config, template (with tile header), toolchain
+    char why[RX_WHY_CHARS];    // one line for --explain
+    double estimate, runner_up_estimate;  // predicted seconds an image on one core
+    int64_t task_image, task_fixed, task_divisor;
+    int64_t scratch_bytes;
+    double flops_image, flops_fixed, bytes_image, bytes_fixed;
+};
+
+// What the banner says beyond the problem and the config.
+struct rx_banner {
+    const char *model;      // "models/lib/bottleneck.lua:41"
+    const char *nodes;      // "layer1.0.conv2 + bn1 + relu"
+    const char *remake;     // "rxgen models/x.lua --only a07d3e51"
+    const char *toolchain;  // "x86-64-v3, gcc 12.2"
+};
+
+struct rx_target {
+    const char *name;
+    // Resolves --arch; RX_USER for one that does not exist.
+    int (*machine)(const char *arch, struct rx_machine *machine, struct rx_error *error);
+    // All configs that could compute the problem, best estimate first; returns how many (at least 1
+    // for every problem that `fuse` makes) and writes at most `max`.
+    int (*candidates)(const struct rx_machine *machine, const struct rx_problem *problem,
+                      struct rx_config *config, int max);
+    // Fills every field of `kernel` for this problem and config.
+    int (*describe)(const struct rx_machine *machine, const char *templates, const char *toolchain,
+                    const struct rx_problem *problem, const struct rx_config *config,
+                    struct rx_kernel *kernel, struct rx_error *error);
+};
+
+extern const struct rx_target rx_target_cpu;
+
+#endif
