@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "runtime/base/memory.h"
+#include "runtime/base/text.h"
 #include "runtime/plan.h"
 #include "runtime/problem.h"
 
@@ -16,48 +17,11 @@ struct rx_where {
     int line;
 };
 
-// op, text, inputs (-1: any number), outputs, pointwise (1: element by element, so it can be a step
-// of a chain)
-//   conv        x, weights -> y
-//   bn          x, gamma, beta, running_mean, running_var -> y
-//   bias        x, vector -> y                    the classifier's bias
-//   concat      x... -> y                         along channels
-//   slice       x -> y                            a range of channels: geometry.c = first channel
-//   loss        logits, labels -> dlogits, loss   softmax cross-entropy and its gradient
-#define RX_OPS(X)                                                                                  \
-    X(INPUT, "input", 0, 1, 0)                                                                     \
-    X(CONV, "conv", 2, 1, 0)                                                                       \
-    X(BN, "bn", 5, 1, 0)                                                                           \
-    X(RELU, "relu", 1, 1, 1)                                                                       \
-    X(ADD, "add", 2, 1, 1)                                                                         \
-    X(BIAS, "bias", 2, 1, 1)                                                                       \
-    X(MAXPOOL, "maxpool", 1, 1, 0)                                                                 \
-    X(GAP, "gap", 1, 1, 0)                                                                         \
-    X(CONCAT, "concat", -1, 1, 0)                                                                  \
-    X(SLICE, "slice", 1, 1, 1)                                                                     \
-    X(LOSS, "loss", 2, 2, 0)                                                                       \
-    /* what `grad` adds; the names say which input each is the gradient of */                      \
-    X(CONV_DGRAD, "conv_dgrad", 2, 1, 0)     /* dy, weights -> dx */                               \
-    X(CONV_WGRAD, "conv_wgrad", 2, 1, 0)     /* x, dy -> dweights */                               \
-    X(BN_GRAD, "bn_grad", 3, 3, 0)           /* dy, x, bn's y -> dx, dgamma, dbeta */              \
-    X(RELU_GRAD, "relu_grad", 2, 1, 1)       /* dy, y -> dx */                                     \
-    X(MAXPOOL_GRAD, "maxpool_grad", 2, 1, 0) /* dy, y -> dx */                                     \
-    X(GAP_GRAD, "gap_grad", 1, 1, 0)         /* dy -> dx */                                        \
-    X(BIAS_GRAD, "bias_grad", 1, 1, 0)       /* dy -> dvector */                                   \
-    /* what `lower` splits bn and bn_grad into */                                                  \
-    X(BN_STATS, "bn_stats", 1, 1, 0) /* x -> partials */                                           \
-    X(BN_COEF, "bn_coef", 5, 1, 0) /* partials, gamma, beta, running_mean, running_var -> coef */  \
-    X(BN_FOLD, "bn_fold", 4, 1, 0) /* gamma, beta, running_mean, running_var -> coef */            \
-    X(AFFINE, "affine", 2, 1, 1)   /* x, coef -> scale*x + shift */                                \
-    X(BN_SUMS, "bn_sums", 3, 1, 0) /* dy, x, coef -> partials of sum dy, sum dy*(x - mean) */      \
-    X(BN_GRAD_COEF, "bn_grad_coef", 3, 3, 0) /* partials, coef, gamma -> a b c, dgamma, dbeta */   \
-    X(BN_DX, "bn_dx", 4, 1, 1)               /* dy, x, coef, abc -> a*dy + b*(x - mean) + c */
-
 enum rx_op {
-#define X(op, text, n_in, n_out, pointwise) RX_OP_##op,
-    RX_OPS(X)
+#define X(op, text, n_in, n_out, pointwise, shape, grad, macs) RX_OP_##op,
+#include "gen/ir/ops.def"
 #undef X
-        RX_N_OPS
+    RX_N_OPS
 };
 
 //   MAP      [N][h][w][c]
@@ -67,6 +31,11 @@ enum rx_op {
 //   PARTIAL  f64 [threads][rows][c]
 //   LABELS   i32 [N]
 //   LOSSES   f32 [N]
+// and what `layout` adds:
+//   INDEX            u8 [N][h][w][c]
+//   WEIGHTS_PARTIAL  f32 [threads][packed weights of `param`]
+//   WEIGHTS_DGRAD    f32, the packed transposed weights of `param`
+//   FLAT             f32 [count], parameters, gradients or momenta one after the other
 enum rx_tensor_kind {
     RX_TENSOR_MAP,
     RX_TENSOR_PARAM,
@@ -75,6 +44,10 @@ enum rx_tensor_kind {
     RX_TENSOR_PARTIAL,
     RX_TENSOR_LABELS,
     RX_TENSOR_LOSSES,
+    RX_TENSOR_INDEX,
+    RX_TENSOR_WEIGHTS_PARTIAL,
+    RX_TENSOR_WEIGHTS_DGRAD,
+    RX_TENSOR_FLAT,
 };
 
 struct rx_tensor {
@@ -84,7 +57,8 @@ struct rx_tensor {
     enum rx_dtype dtype;
     int h, w, c;
     int rows;
-    int param;          // index in graph.param, -1
+    int64_t count;      // FLAT: elements
+    int param;          // PARAM, GRAD and the weights' copies: index in graph.param, else -1
     int base, channel;  // a view of the channels [channel, channel + c) of `base`; base -1: not one
     int producer;       // node, -1 for parameters
 };
@@ -96,6 +70,7 @@ struct rx_node {
     int n_in, n_out;
     int *in, *out;                // tensors
     struct rx_geometry geometry;  // of convolutions and pools; slice: c = first channel
+    int param;                    // of the gradients of parameters: the first one's
     int backward;                 // 1: added by `grad`
     int fc;                       // 1: a convolution that is the classifier
 };
