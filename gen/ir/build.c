@@ -1,7 +1,6 @@
 // Building the forward graph, one function a primitive, with the checks that a model's author sees.
 #include "gen/ir/build.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -53,6 +52,20 @@ add_weights(struct rx_graph *g, const char *name, enum rx_param_kind kind,
         .slice_count = geometry->k,
         .geometry = *geometry};
     return rx_graph_add_param(g, &param);
+}
+
+// Two layers of one name would share a tensor of the weights file.
+static int
+check_name(const struct rx_graph *g, struct rx_where where, const char *op, const char *name,
+           struct rx_error *error)
+{
+    const size_t n = strlen(name);
+    for (int i = 0; i < g->n_params; i++)
+        if (strncmp(g->param[i].name, name, n) == 0 && g->param[i].name[n] == '.' &&
+            strchr(g->param[i].name + n + 1, '.') == NULL)
+            return rx_error_user(error, WHERE "a layer is named %s already: choose another name",
+                                 AT(op), name);
+    return RX_OK;
 }
 
 static struct rx_node
@@ -142,6 +155,8 @@ rx_build_conv(struct rx_graph *g, struct rx_where where, const char *name, int x
               const struct rx_conv_spec *spec, int *y, struct rx_error *error)
 {
     int status = check_tensor(g, where, "conv", x, error);
+    if (status == RX_OK)
+        status = check_name(g, where, "conv", name, error);
     if (status != RX_OK)
         return status;
     const int c = g->tensor[x].c;
@@ -169,7 +184,9 @@ int
 rx_build_bn(struct rx_graph *g, struct rx_where where, const char *name, int x, int *y,
             struct rx_error *error)
 {
-    const int status = check_tensor(g, where, "bn", x, error);
+    int status = check_tensor(g, where, "bn", x, error);
+    if (status == RX_OK)
+        status = check_name(g, where, "bn", name, error);
     if (status != RX_OK)
         return status;
     const int c = g->tensor[x].c;
@@ -261,7 +278,9 @@ int
 rx_build_fc(struct rx_graph *g, struct rx_where where, const char *name, int x, int classes, int *y,
             struct rx_error *error)
 {
-    const int status = check_tensor(g, where, "fc", x, error);
+    int status = check_tensor(g, where, "fc", x, error);
+    if (status == RX_OK)
+        status = check_name(g, where, "fc", name, error);
     if (status != RX_OK)
         return status;
     const struct rx_tensor *t = &g->tensor[x];

@@ -120,9 +120,36 @@ rx_graph_add_tensor(struct rx_graph *g, const struct rx_tensor *like, const char
 int
 rx_graph_add_param(struct rx_graph *g, const struct rx_param *param);
 
-// Appends a node with these inputs and outputs (the arrays are copied). Returns its index.
+// Appends a node: `node` gives everything but inputs and outputs; the latter are made by the op's
+// shape rule and named after the node. Returns its first output; the others follow it.
 int
-rx_graph_add_node(struct rx_graph *g, const struct rx_node *node);
+rx_graph_emit(struct rx_graph *g, const struct rx_node *node, const int *in, int n_in);
+
+// Takes all nodes out, so that a pass can append its own version of them. The taken list stays
+// valid in the arena.
+struct rx_node *
+rx_graph_take(struct rx_graph *g, int *n_nodes);
+
+// Appends a node of a taken list as it is, outputs included.
+void
+rx_graph_keep(struct rx_graph *g, const struct rx_node *node);
+
+// What the op's shape rule says of output `i` of a node whose inputs and geometry are set.
+struct rx_tensor
+rx_shape_of(const struct rx_graph *g, const struct rx_node *node, int i);
+
+// How many nodes read each tensor: an array of n_tensors in the arena.
+int *
+rx_graph_uses(struct rx_graph *g);
+
+// The text of the graph, a node a line; equal graphs print equal.
+void
+rx_graph_print(const struct rx_graph *g, struct rx_text *text);
+
+// Checks what every pass must keep: inputs are made before they are read, arities and shapes are
+// what the rules say. Returns NULL, or the first fault as text in the arena.
+const char *
+rx_graph_verify(struct rx_graph *g);
 
 // Trainable parameters, counted once for each file tensor, exactly as torchvision does.
 int64_t
