@@ -1,0 +1,163 @@
+// Vectors of AVX-512: the only place where a kernel for it meets an instruction. The same names are
+// in tile_avx2.h and tile_generic.h.
+#ifndef RX_TILE_H
+#define RX_TILE_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#include "kernel.h"
+
+enum { RX_LANES = 16 };
+
+typedef float rx_v __attribute__((vector_size(64)));
+typedef int32_t rx_vi __attribute__((vector_size(64)));
+
+static inline __mmask16
+rx_lanes_mask(int n)
+{
+    return (__mmask16)((1u << n) - 1u);
+}
+
+static inline rx_v
+rx_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+
+static inline rx_v
+rx_load_n(const float *p, int n)
+{
+    return _mm512_maskz_loadu_ps(rx_lanes_mask(n), p);
+}
+
+static inline void
+rx_store(float *p, rx_v v)
+{
+    _mm512_storeu_ps(p, v);
+}
+
+static inline void
+rx_store_n(float *p, rx_v v, int n)
+{
+    _mm512_mask_storeu_ps(p, rx_lanes_mask(n), v);
+}
+
+static inline rx_v
+rx_zero(void)
+{
+    return _mm512_setzero_ps();
+}
+
+static inline rx_v
+rx_set1(float x)
+{
+    return _mm512_set1_ps(x);
+}
+
+// a * b + c, rounded once.
+static inline rx_v
+rx_fma(rx_v a, rx_v b, rx_v c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+static inline rx_v
+rx_max(rx_v a, rx_v b)
+{
+    return _mm512_max_ps(a, b);
+}
+
+// a > 0 ? a : 0
+static inline rx_v
+rx_relu(rx_v a)
+{
+    return _mm512_max_ps(a, _mm512_setzero_ps());
+}
+
+// b > 0 ? a : 0
+static inline rx_v
+rx_mask(rx_v a, rx_v b)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(b, _mm512_setzero_ps(), _CMP_GT_OQ), a);
+}
+
+// Lane i of the result is lane index[i] of v.
+static inline rx_v
+rx_permute(rx_v v, rx_vi index)
+{
+    return _mm512_permutexvar_ps((__m512i)index, v);
+}
+
+static inline void
+rx_prefetch(const void *p)
+{
+    _mm_prefetch((const char *)p, _MM_HINT_T0);
+}
+
+// bf16 is the upper half of an f32.
+static inline rx_v
+rx_bf16_widen(__m256i half)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+
+// To nearest, ties to even; a NaN keeps its sign and becomes quiet.
+static inline __m256i
+rx_bf16_narrow(rx_v v)
+{
+    const __m512i bits = _mm512_castps_si512(v);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_mask_mov_epi32(up, nan, quiet), 16));
+}
+
+static inline rx_v
+rx_load_bf16(const uint16_t *p)
+{
+    return rx_bf16_widen(_mm256_loadu_si256((const __m256i *)p));
+}
+
+static inline rx_v
+rx_load_bf16_n(const uint16_t *p, int n)
+{
+    return rx_bf16_widen(_mm256_maskz_loadu_epi16(rx_lanes_mask(n), p));
+}
+
+static inline void
+rx_store_bf16(uint16_t *p, rx_v v)
+{
+    _mm256_storeu_si256((__m256i *)p, rx_bf16_narrow(v));
+}
+
+static inline void
+rx_store_bf16_n(uint16_t *p, rx_v v, int n)
+{
+    _mm256_mask_storeu_epi16(p, rx_lanes_mask(n), rx_bf16_narrow(v));
+}
+
+// to[i] += v[i] for the first n lanes.
+static inline void
+rx_sum_f64(double *to, rx_v v, int n)
+{
+    for (int i = 0; i < n; i++)
+        to[i] += (double)v[i];
+}
+
+// Merges `rows` values with this mean and sum of squared deviations into the first n channels of
+// stats: rows {count, mean, M2}, `pitch` apart (Chan, Golub, LeVeque 1979, eq. 2.1).
+static inline void
+rx_merge_f64(double *stats, int pitch, rx_v mean, rx_v m2, int rows, int n)
+{
+    double *const count = stats, *const old_mean = stats + pitch, *const old_m2 = old_mean + pitch;
+    for (int i = 0; i < n; i++) {
+        const double total = count[i] + rows, delta = (double)mean[i] - old_mean[i];
+        old_m2[i] += (double)m2[i] + delta * delta * count[i] * rows / total;
+        old_mean[i] += delta * rows / total;
+        count[i] = total;
+    }
+}
+
+#endif

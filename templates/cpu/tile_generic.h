@@ -1,0 +1,156 @@
+// Vectors of four floats by compiler vector types alone, for any machine that the compiler knows
+// (SSE, NEON, ...). The same names are in tile_avx512.h and tile_avx2.h.
+#ifndef RX_TILE_H
+#define RX_TILE_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "kernel.h"
+
+enum { RX_LANES = 4 };
+
+typedef float rx_v __attribute__((vector_size(16)));
+typedef int32_t rx_vi __attribute__((vector_size(16)));
+
+static inline rx_v
+rx_load(const float *p)
+{
+    rx_v v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline void
+rx_store(float *p, rx_v v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+static inline rx_v
+rx_zero(void)
+{
+    return (rx_v){0};
+}
+
+static inline rx_v
+rx_set1(float x)
+{
+    return (rx_v){x, x, x, x};
+}
+
+static inline rx_v
+rx_load_n(const float *p, int n)
+{
+    rx_v v = {0};
+    for (int i = 0; i < n; i++)
+        v[i] = p[i];
+    return v;
+}
+
+static inline void
+rx_store_n(float *p, rx_v v, int n)
+{
+    for (int i = 0; i < n; i++)
+        p[i] = v[i];
+}
+
+// a * b + c; rounded once only where the machine has such an instruction.
+static inline rx_v
+rx_fma(rx_v a, rx_v b, rx_v c)
+{
+    return a * b + c;
+}
+
+static inline rx_v
+rx_max(rx_v a, rx_v b)
+{
+    const rx_vi a_wins = a > b;
+    return (rx_v)((a_wins & (rx_vi)a) | (~a_wins & (rx_vi)b));
+}
+
+// a > 0 ? a : 0
+static inline rx_v
+rx_relu(rx_v a)
+{
+    return (rx_v)((a > rx_zero()) & (rx_vi)a);
+}
+
+// b > 0 ? a : 0
+static inline rx_v
+rx_mask(rx_v a, rx_v b)
+{
+    return (rx_v)((b > rx_zero()) & (rx_vi)a);
+}
+
+// Lane i of the result is lane index[i] of v.
+static inline rx_v
+rx_permute(rx_v v, rx_vi index)
+{
+    return (rx_v){v[index[0]], v[index[1]], v[index[2]], v[index[3]]};
+}
+
+static inline void
+rx_prefetch(const void *p)
+{
+    __builtin_prefetch(p, 0, 3);
+}
+
+// bf16 is the upper half of an f32.
+static inline rx_v
+rx_load_bf16_n(const uint16_t *p, int n)
+{
+    rx_vi bits = {0};
+    for (int i = 0; i < n; i++)
+        bits[i] = (int32_t)((uint32_t)p[i] << 16);
+    return (rx_v)bits;
+}
+
+static inline rx_v
+rx_load_bf16(const uint16_t *p)
+{
+    return rx_load_bf16_n(p, RX_LANES);
+}
+
+// To nearest, ties to even; a NaN keeps its sign and becomes quiet.
+static inline void
+rx_store_bf16_n(uint16_t *p, rx_v v, int n)
+{
+    for (int i = 0; i < n; i++) {
+        const float x = v[i];
+        uint32_t bits;
+        memcpy(&bits, &x, sizeof bits);
+        const uint32_t up = x != x ? bits | 0x400000u : bits + 0x7fffu + (bits >> 16 & 1u);
+        p[i] = (uint16_t)(up >> 16);
+    }
+}
+
+static inline void
+rx_store_bf16(uint16_t *p, rx_v v)
+{
+    rx_store_bf16_n(p, v, RX_LANES);
+}
+
+// to[i] += v[i] for the first n lanes.
+static inline void
+rx_sum_f64(double *to, rx_v v, int n)
+{
+    for (int i = 0; i < n; i++)
+        to[i] += (double)v[i];
+}
+
+// Merges `rows` values with this mean and sum of squared deviations into the first n channels of
+// stats: rows {count, mean, M2}, `pitch` apart (Chan, Golub, LeVeque 1979, eq. 2.1).
+static inline void
+rx_merge_f64(double *stats, int pitch, rx_v mean, rx_v m2, int rows, int n)
+{
+    double *const count = stats, *const old_mean = stats + pitch, *const old_m2 = old_mean + pitch;
+    for (int i = 0; i < n; i++) {
+        const double total = count[i] + rows, delta = (double)mean[i] - old_mean[i];
+        old_m2[i] += (double)m2[i] + delta * delta * count[i] * rows / total;
+        old_mean[i] += delta * rows / total;
+        count[i] = total;
+    }
+}
+
+#endif
