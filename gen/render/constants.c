@@ -1,0 +1,126 @@
+// Constants and flags of templates: what a problem and a config say of them.
+#include <string.h>
+
+#include "gen/render/names.h"
+#include "runtime/plan.h"
+#include "runtime/weights.h"
+
+struct value {
+    const char *name;
+    int64_t value;
+};
+
+static int
+look_up(const struct value *table, size_t n, const char *name, int64_t *value)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(table[i].name, name) == 0) {
+            *value = table[i].value;
+            return 1;
+        }
+    return 0;
+}
+
+static int
+geometry_constant(const struct rx_geometry *g, const char *name, int64_t *value)
+{
+    const int groups = g->groups > 0 ? g->groups : 1;
+    const struct value table[] = {
+        {"H", g->h},           {"W", g->w},       {"C", g->c},   {"OH", g->oh},
+        {"OW", g->ow},         {"K", g->k},       {"G", groups}, {"R", g->r},
+        {"S", g->s},           {"ST", g->stride}, {"P", g->pad}, {"CG", g->c / groups},
+        {"KG", g->k / groups},
+    };
+    return look_up(table, sizeof table / sizeof *table, name, value);
+}
+
+static int
+config_constant(const struct rx_kernel *kernel, const char *name, int64_t *value)
+{
+    const struct rx_config *c = &kernel->config;
+    const struct value table[] = {
+        {"TILE_P", c->tile_pixels},
+        {"TILE_M", c->tile_m},
+        {"TILE_N", c->tile_n},
+        {"HYPER_LR", RX_HYPER_LR},
+        {"HYPER_MOMENTUM", RX_HYPER_MOMENTUM},
+        {"HYPER_WD", kernel->problem->hyper_row},
+        {"HYPER_NESTEROV", RX_HYPER_NESTEROV},
+        {"HYPER_FIRST", RX_HYPER_FIRST},
+        {"HYPER_SMOOTHING", RX_HYPER_SMOOTHING},
+        {"HYPER_BN_MOMENTUM", RX_HYPER_BN_MOMENTUM},
+    };
+    return look_up(table, sizeof table / sizeof *table, name, value);
+}
+
+// COUNT is the length of the first vector, the elements of an op on flat buffers.
+static int
+operand_constant(const struct rx_problem *p, const char *name, int64_t *value)
+{
+    const int vector = rx_problem_find(p, RX_OPERAND_VECTOR, 0);
+    if (strcmp(name, "COUNT") == 0 && vector >= 0) {
+        *value = p->operand[vector].c;
+        return 1;
+    }
+    for (int i = 0; i < p->n_operands; i++) {
+        char pitch[RX_NAME_CHARS + 8];
+        rx_render_pitch_name(p, i, pitch, sizeof pitch);
+        if (strcmp(name, pitch) == 0) {
+            *value = p->operand[i].pitch;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int
+rx_render_constant(const struct rx_kernel *kernel, const char *name, int64_t *value)
+{
+    return geometry_constant(&kernel->problem->geometry, name, value) ||
+           config_constant(kernel, name, value) || operand_constant(kernel->problem, name, value);
+}
+
+int
+rx_render_tail(const struct rx_kernel *kernel, enum rx_domain domain)
+{
+    const struct rx_geometry *g = &kernel->problem->geometry;
+    const int panel = strncmp(kernel->config.skeleton, "conv_", 5) == 0;
+    const int groups = panel ? g->groups : 1;
+    const int channels = domain == RX_DOMAIN_IN ? g->c : g->k;
+    return channels / groups % kernel->config.lanes != 0;
+}
+
+static int
+chain_has(const struct rx_chain *chain, enum rx_step_op op)
+{
+    for (int i = 0; i < chain->n; i++)
+        if (chain->step[i].op == op)
+            return 1;
+    return 0;
+}
+
+int
+rx_render_flag(const struct rx_machine *machine, const struct rx_kernel *kernel, const char *name)
+{
+    const struct rx_problem *p = kernel->problem;
+    const struct rx_geometry *g = &p->geometry;
+    const struct value table[] = {
+        {"tail_in", rx_render_tail(kernel, RX_DOMAIN_IN)},
+        {"tail_out", rx_render_tail(kernel, RX_DOMAIN_OUT)},
+        {"prologue0", p->prologue[0].n > 1},
+        {"prologue1", p->prologue[1].n > 1},
+        {"epilogue", p->epilogue.n > 2},
+        {"index", rx_problem_find(p, RX_OPERAND_INDEX, 0) >= 0},
+        {"stats", chain_has(&p->epilogue, RX_STEP_STATS) || chain_has(&p->epilogue, RX_STEP_SUMS)},
+        {"padded", g->pad > 0},
+        {"grouped", g->groups > 1},
+        {"strided", g->stride > 1},
+        {"pointwise", g->r == 1 && g->s == 1 && g->stride == 1 && g->pad == 0},
+        {"panel", rx_weights_layout(g) == RX_LAYOUT_PANEL},
+        {"avx512", strcmp(machine->isa, "avx512") == 0},
+        {"avx2", strcmp(machine->isa, "avx2") == 0},
+        {"generic", strcmp(machine->isa, "generic") == 0},
+    };
+    int64_t value = 0;
+    return look_up(table, sizeof table / sizeof *table, name, &value) ? (int)value : -1;
+}

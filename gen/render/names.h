@@ -1,0 +1,40 @@
+// What problems, configs and operands are called in rendered code.
+#ifndef RX_RENDER_NAMES_H
+#define RX_RENDER_NAMES_H
+
+#include "gen/target/target.h"
+
+// The name of an operand: the problem's, but for those that templates know by name.
+const char *
+rx_render_operand_name(const struct rx_problem *problem, int operand);
+
+// "X0_PITCH" of operand x0.
+void
+rx_render_pitch_name(const struct rx_problem *problem, int operand, char *name, int n);
+
+// Rows of a COEF: "scale", or "a" where it holds the coefficients of a gradient.
+const char *
+rx_render_row_name(const struct rx_operand *operand, int row);
+
+// Writes rx_<op>_<fused>_c<C>g<G>_<HxW>_<variant>_<hash8>.
+void
+rx_render_kernel_name(const struct rx_problem *problem, const struct rx_config *config,
+                      const char *hash, char name[RX_KERNEL_NAME_CHARS]);
+
+// The config as text: "conv_fwd lanes=8 P=56 tile=6x2".
+void
+rx_render_config_text(const struct rx_config *config, struct rx_text *text);
+
+// The value of a constant that a template may declare: 1, or 0 for an unknown name.
+int
+rx_render_constant(const struct rx_kernel *kernel, const char *name, int64_t *value);
+
+// Whether a flag is set: 1, 0, or -1 for an unknown name.
+int
+rx_render_flag(const struct rx_machine *machine, const struct rx_kernel *kernel, const char *name);
+
+// Whether channels of this map do not fill whole vectors.
+int
+rx_render_tail(const struct rx_kernel *kernel, enum rx_domain domain);
+
+#endif
