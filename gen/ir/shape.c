@@ -116,6 +116,16 @@ shape_stats(const struct rx_graph *g, const struct rx_node *n, int i)
 }
 
 static struct rx_tensor
+shape_concat_stats(const struct rx_graph *g, const struct rx_node *n, int i)
+{
+    (void)i;
+    int c = 0;
+    for (int j = 0; j < n->n_in; j++)
+        c += input(g, n, j)->c;
+    return rows(RX_TENSOR_PARTIAL, RX_STATS_ROWS, c);
+}
+
+static struct rx_tensor
 shape_sums(const struct rx_graph *g, const struct rx_node *n, int i)
 {
     (void)i;
