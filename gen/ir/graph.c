@@ -48,7 +48,8 @@ rx_graph_open(struct rx_graph *g, const char *name)
                            .labels = -1,
                            .logits = -1,
                            .loss = -1,
-                           .dlogits = -1};
+                           .dlogits = -1,
+                           .hyper = -1};
     g->name = rx_arena_text(&g->arena, name);
 }
 

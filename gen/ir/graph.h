@@ -86,6 +86,10 @@ struct rx_param {
     struct rx_geometry geometry;
     int tensor;    // its RX_TENSOR_PARAM
     int gradient;  // its RX_TENSOR_GRAD once `grad` has run, -1
+    // Once `layout` has run: the flat tensors that hold its value, gradient and momentum (-1: it is
+    // not trained), and its first element in each of them.
+    int flat, flat_gradient, flat_momentum;
+    int64_t flat_offset;
 };
 
 struct rx_graph {
@@ -99,7 +103,7 @@ struct rx_graph {
     struct rx_tensor *tensor;
     struct rx_node *node;
     struct rx_param *param;
-    int input, labels, logits, loss, dlogits;  // tensors, -1 until they exist
+    int input, labels, logits, loss, dlogits, hyper;  // tensors, -1 until they exist
 };
 
 const char *
