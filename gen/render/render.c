@@ -1,0 +1,86 @@
+// One kernel: banner, then its template expanded.
+#include "gen/render/render.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gen/render/banner.h"
+#include "gen/render/chain.h"
+#include "gen/render/names.h"
+#include "gen/render/template.h"
+#include "runtime/base/file.h"
+
+struct rendering {
+    const struct rx_machine *machine;
+    const struct rx_kernel *kernel;
+};
+
+static int
+find_constant(void *context, const char *name, int64_t *value)
+{
+    const struct rendering *r = context;
+    return rx_render_constant(r->kernel, name, value);
+}
+
+static int
+find_flag(void *context, const char *name)
+{
+    const struct rendering *r = context;
+    return rx_render_flag(r->machine, r->kernel, name);
+}
+
+static void
+add_constants(void *context, struct rx_text *out)
+{
+    const struct rendering *r = context;
+    rx_slot_constants(r->kernel, out);
+}
+
+static const char *
+expand_slot(void *context, const struct rx_slot *slot, struct rx_text *out)
+{
+    static const struct {
+        const char *name;
+        const char *(*expand)(const struct rx_kernel *kernel, const struct rx_slot *slot,
+                              struct rx_text *out);
+    } table[] = {
+        {"operands", rx_slot_operands}, {"clear", rx_slot_clear},
+        {"prologue", rx_slot_prologue}, {"epilogue_begin", rx_slot_epilogue_begin},
+        {"epilogue", rx_slot_epilogue}, {"epilogue_end", rx_slot_epilogue_end},
+    };
+    const struct rendering *r = context;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (strcmp(table[i].name, slot->name) == 0)
+            return table[i].expand(r->kernel, slot, out);
+    return "unknown slot";
+}
+
+int
+rx_render_kernel(const struct rx_machine *machine, const char *templates,
+                 const struct rx_kernel *kernel, const struct rx_banner *banner,
+                 struct rx_text *source, struct rx_error *error)
+{
+    struct rendering r = {machine, kernel};
+    char tile[32], path[4096], file[64];
+    snprintf(tile, sizeof tile, "tile_%s", machine->isa);
+    snprintf(file, sizeof file, "templates/cpu/%s.c", kernel->config.skeleton);
+    snprintf(path, sizeof path, "%s/cpu/%s.c", templates, kernel->config.skeleton);
+    const struct rx_template_names names = {
+        .context = &r,
+        .kernel = kernel->name,
+        .tile = tile,
+        .constant = find_constant,
+        .flag = find_flag,
+        .slot = expand_slot,
+        .more_constants = add_constants,
+    };
+    struct rx_text text = {0};
+    int status = rx_file_read(path, &text, error);
+    if (status == RX_OK) {
+        rx_render_banner(machine, kernel, banner, source);
+        rx_text_add(source, "\n");
+        status = rx_template_expand(file, rx_text_str(&text), &names, source, error);
+    }
+    rx_text_close(&text);
+    return status;
+}

@@ -1,0 +1,77 @@
+// Machines that kernels can be made for: levels of x86-64, and this machine's own level. The
+// compiler is told the level, never a processor's name, because an older compiler does not know it.
+#include <stdio.h>
+#include <string.h>
+
+#include "gen/target/cpu/cpu.h"
+
+struct level {
+    const char *arch, *isa;
+    int lanes, registers;
+    const char *flags;
+};
+
+static const struct level levels[] = {
+    {"x86-64-v4", "avx512", 16, 32, "-march=x86-64-v4 -mprefer-vector-width=512"},
+    {"x86-64-v3", "avx2", 8, 16, "-march=x86-64-v3"},
+    {"x86-64-v2", "generic", 4, 16, "-march=x86-64-v2"},
+    {"generic", "generic", 4, 16, ""},
+};
+
+enum { N_LEVELS = sizeof levels / sizeof *levels };
+
+// The best level that this machine has.
+static const char *
+native_arch(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
+        return "x86-64-v4";
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        __builtin_cpu_supports("bmi2"))
+        return "x86-64-v3";
+    if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"))
+        return "x86-64-v2";
+#endif
+    return "generic";
+}
+
+// What the tiles are sized for; the same for an architecture wherever it is generated.
+static void
+set_caches(struct rx_machine *machine)
+{
+    machine->l1_bytes = 32 << 10;
+    machine->l2_bytes = 512 << 10;
+    if (machine->lanes == 16)
+        machine->l2_bytes = 1 << 20;
+}
+
+static int
+unknown(const char *arch, struct rx_error *error)
+{
+    return rx_error_user(error,
+                         "--arch %s: no such CPU architecture; these exist: native x86-64-v4 "
+                         "x86-64-v3 x86-64-v2 generic",
+                         arch);
+}
+
+int
+rx_cpu_machine(const char *arch, struct rx_machine *machine, struct rx_error *error)
+{
+    const char *resolved = strcmp(arch, "native") == 0 ? native_arch() : arch;
+    for (int i = 0; i < N_LEVELS; i++) {
+        const struct level *l = &levels[i];
+        if (strcmp(l->arch, resolved) != 0)
+            continue;
+        *machine = (struct rx_machine){.lanes = l->lanes, .registers = l->registers};
+        snprintf(machine->arch, sizeof machine->arch, "%s", l->arch);
+        snprintf(machine->isa, sizeof machine->isa, "%s", l->isa);
+        snprintf(machine->flags, sizeof machine->flags, "%s", l->flags);
+        set_caches(machine);
+        return RX_OK;
+    }
+    return unknown(arch, error);
+}

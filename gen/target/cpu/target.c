@@ -1,0 +1,9 @@
+// The CPU target: C11 with vector types, compiled by cc and linked into the model's program.
+#include "gen/target/cpu/cpu.h"
+
+const struct rx_target rx_target_cpu = {
+    .name = "cpu",
+    .machine = rx_cpu_machine,
+    .candidates = rx_cpu_candidates,
+    .describe = rx_cpu_describe,
+};
