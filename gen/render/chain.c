@@ -15,7 +15,7 @@ struct printer {
     enum rx_domain domain;
     int tail;
     int indent;
-    char prefix;                                     // of value names: v3
+    char prefix;                                     // of value names: e3
     const char *pixel, *channel, *lanes, *at, *acc;  // C expressions of the slot
     const char *into;                                // name of a prologue's result
     int is_epilogue;                                 // coefficients have names from its begin
@@ -383,7 +383,7 @@ open_epilogue(struct printer *p, const struct rx_kernel *kernel, const struct rx
     *p = (struct printer){
         .chain = &kernel->problem->epilogue,
         .domain = rx_problem_epilogue_domain(kernel->problem->op),
-        .prefix = 'v',
+        .prefix = 'e',
         .at = rx_slot_value(slot, "at"),
         .acc = rx_slot_value(slot, "acc"),
         .is_epilogue = 1,

@@ -132,6 +132,21 @@ print_rows(const struct rx_problem *p, int operand, int indent, struct rx_text *
     }
 }
 
+// Whether the epilogue reads and writes maps: a running sum goes on in the same memory, so its
+// pointers must not promise to be the only ones.
+static int
+may_overlap(const struct rx_problem *p, int operand)
+{
+    int loads = 0, stores = 0, mine = 0;
+    for (int i = 0; i < p->epilogue.n; i++) {
+        const struct rx_step *s = &p->epilogue.step[i];
+        loads |= s->op == RX_STEP_LOAD;
+        stores |= s->op == RX_STEP_STORE;
+        mine |= s->operand == operand;
+    }
+    return p->operand[operand].kind == RX_OPERAND_MAP && loads && stores && mine;
+}
+
 static void
 print_pointer(const struct rx_problem *p, int operand, int indent, struct rx_text *out)
 {
@@ -140,8 +155,8 @@ print_pointer(const struct rx_problem *p, int operand, int indent, struct rx_tex
     rx_render_pitch_name(p, operand, pitch, sizeof pitch);
     print_shape(p, operand, shape);
     const int constant = !(o->access & RX_WRITE);
-    rx_text_printf(out, "%*s%s%s *restrict %s = ", indent, "", constant ? "const " : "",
-                   element_type(o), rx_render_operand_name(p, operand));
+    rx_text_printf(out, "%*s%s%s *%s%s = ", indent, "", constant ? "const " : "", element_type(o),
+                   may_overlap(p, operand) ? "" : "restrict ", rx_render_operand_name(p, operand));
     if (o->kind == RX_OPERAND_PARTIAL && is_chained(p))
         rx_text_printf(out, "(double *)t[%d] + call->thread * %d * %s;  // %s\n", operand, o->rows,
                        pitch, shape);

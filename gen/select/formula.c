@@ -13,6 +13,7 @@ struct view {
     char pixel[INDEX_CHARS];  // "n,oh,ow"
     char channel[8];          // "k"
     const char *acc;          // what ACC is called
+    char prefix;              // of named values: a, b in prologues, e in the epilogue
 };
 
 static const char *
@@ -81,7 +82,7 @@ print_value(const struct view *v, int value, int named, struct rx_text *text)
         return;
     }
     if (named && uses(v->chain, value) > 1) {
-        rx_text_printf(text, "v%d", value);
+        rx_text_printf(text, "%c%d", v->prefix, value);
         return;
     }
     switch (s->op) {
@@ -142,7 +143,7 @@ print_lines(const struct view *v, struct rx_text *text)
             print_factor(v, s->b, text);
             rx_text_add(text, "}\n");
         } else if (!is_leaf(s->op) && uses(v->chain, i) > 1) {
-            rx_text_printf(text, "v%d = ", i);
+            rx_text_printf(text, "%c%d = ", v->prefix, i);
             print_value(v, i, 0, text);
             rx_text_add(text, "\n");
         }
@@ -166,7 +167,9 @@ static void
 set_view(struct view *v, const struct rx_problem *p, const struct rx_chain *chain,
          enum rx_domain domain)
 {
-    *v = (struct view){.problem = p, .chain = chain, .acc = "acc"};
+    *v = (struct view){.problem = p, .chain = chain, .acc = "acc", .prefix = 'e'};
+    if (chain != &p->epilogue)
+        v->prefix = chain == &p->prologue[0] ? 'a' : 'b';
     const int in = domain == RX_DOMAIN_IN, one = !in && p->geometry.oh * p->geometry.ow == 1;
     snprintf(v->pixel, sizeof v->pixel, "%s", in ? "n,h,w" : one ? "n,0,0" : "n,oh,ow");
     const int channels = p->geometry.c != p->geometry.k || p->op <= RX_PROBLEM_CONV_WGRAD;

@@ -1,0 +1,177 @@
+// The configs that could compute a problem. A convolution's skeleton follows from its weights'
+// layout; what is open is the register tile and how many pixels a task has.
+#include <stdlib.h>
+#include <string.h>
+
+#include "gen/target/cpu/cpu.h"
+#include "runtime/weights.h"
+
+enum { FLAT_TILE = 4096, MAP_TILE = 64, STATS_TILE = 32, PIXELS_MAX = 192, CANDIDATES_MAX = 64 };
+
+struct list {
+    const struct rx_machine *machine;
+    const struct rx_problem *problem;
+    struct rx_config config[CANDIDATES_MAX];
+    int n;
+};
+
+static const char *
+skeleton_of(const struct rx_problem *p)
+{
+    static const char *const gconv[] = {"gconv_fwd", "gconv_dgrad", "gconv_wgrad"};
+    const int conv = p->op <= RX_PROBLEM_CONV_WGRAD;
+    if (conv && rx_weights_layout(&p->geometry) == RX_LAYOUT_LANES)
+        return gconv[p->op];
+    return rx_problem_op_text(p->op);
+}
+
+static void
+add(struct list *list, int pixels, int m, int n)
+{
+    if (list->n < CANDIDATES_MAX)
+        list->config[list->n++] = (struct rx_config){
+            .skeleton = skeleton_of(list->problem),
+            .lanes = list->machine->lanes,
+            .tile_pixels = pixels,
+            .tile_m = m,
+            .tile_n = n,
+        };
+}
+
+// Floats of a pixel's row in the panel.
+static int64_t
+panel_row(const struct rx_problem *p)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const int64_t taps = (int64_t)g->r * g->s;
+    const int64_t cg = g->c / g->groups, kg = g->k / g->groups;
+    if (p->op == RX_PROBLEM_CONV_DGRAD)
+        return taps * kg + RX_BLOCK;
+    if (p->op == RX_PROBLEM_CONV_WGRAD)
+        return taps * cg + RX_BLOCK + (kg + RX_BLOCK - 1) / RX_BLOCK * RX_BLOCK;
+    return taps * cg + RX_BLOCK;
+}
+
+// Pixels whose panel takes half of the L2 cache, but no more than one image has (small maps must
+// still make tasks for every thread).
+static int
+pixels_limit(const struct rx_machine *machine, const struct rx_problem *p)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const int in = p->op == RX_PROBLEM_CONV_DGRAD;
+    int image = in ? g->h * g->w : g->oh * g->ow;
+    if (in)
+        image /= g->stride * g->stride;
+    const int64_t fit = machine->l2_bytes / 2 / (panel_row(p) * (int64_t)sizeof(float));
+    int64_t limit = fit < PIXELS_MAX ? fit : PIXELS_MAX;
+    limit = limit < image ? limit : image;
+    return limit > 1 ? (int)limit : 1;
+}
+
+// Vectors of a register tile must make whole blocks of the packed weights, or divide one.
+static int
+fits_blocks(int vectors, int lanes, int channels)
+{
+    const int width = vectors * lanes;
+    const int rounded = (channels + RX_BLOCK - 1) / RX_BLOCK * RX_BLOCK;
+    return RX_BLOCK % width == 0 || (width % RX_BLOCK == 0 && rounded % width == 0);
+}
+
+// Rows of accumulators that leave registers for the vectors of weights and one broadcast.
+static int
+rows_that_fit(const struct rx_machine *machine, int vectors)
+{
+    const int rows = (machine->registers - vectors - 1) / vectors;
+    return rows < 14 ? rows : 14;
+}
+
+static void
+add_panel(struct list *list)
+{
+    const struct rx_problem *p = list->problem;
+    const struct rx_geometry *g = &p->geometry;
+    const int channels = (p->op == RX_PROBLEM_CONV_DGRAD ? g->c : g->k) / g->groups;
+    const int limit = pixels_limit(list->machine, p);
+    for (int vectors = 1; vectors <= 4; vectors++) {
+        const int most = rows_that_fit(list->machine, vectors);
+        if (!fits_blocks(vectors, list->machine->lanes, channels))
+            continue;
+        for (int m = most > 6 ? 6 : most; m <= most; m += most > 6 ? most - 6 : 1) {
+            add(list, p->op == RX_PROBLEM_CONV_WGRAD ? limit : (limit + m - 1) / m * m, m, vectors);
+            if (limit > 2 * m && p->op != RX_PROBLEM_CONV_WGRAD)
+                add(list, limit / m * m, m, vectors);
+        }
+    }
+}
+
+static int
+has_statistics(const struct rx_problem *p)
+{
+    for (int i = 0; i < p->epilogue.n; i++)
+        if (p->epilogue.step[i].op == RX_STEP_STATS || p->epilogue.step[i].op == RX_STEP_SUMS)
+            return 1;
+    return 0;
+}
+
+static void
+add_simple(struct list *list)
+{
+    const enum rx_problem_op op = list->problem->op;
+    switch (op) {
+    case RX_PROBLEM_MAP:
+    case RX_PROBLEM_MAXPOOL:
+    case RX_PROBLEM_MAXPOOL_GRAD:
+    case RX_PROBLEM_GAP_GRAD:
+        add(list, has_statistics(list->problem) ? STATS_TILE : MAP_TILE, 0, 0);
+        break;
+    case RX_PROBLEM_REDUCE:
+    case RX_PROBLEM_SGD:
+        add(list, FLAT_TILE, 0, 0);
+        break;
+    case RX_PROBLEM_BN_COEF:
+    case RX_PROBLEM_BN_FOLD:
+    case RX_PROBLEM_BN_GRAD_COEF:
+    case RX_PROBLEM_BIAS_GRAD:
+        add(list, RX_BLOCK, 0, 0);
+        break;
+    default:
+        add(list, 1, 0, 0);
+        break;
+    }
+}
+
+static int
+better(const struct list *list, const struct rx_config *a, const struct rx_config *b)
+{
+    return rx_cpu_estimate(list->machine, list->problem, a) <
+           rx_cpu_estimate(list->machine, list->problem, b);
+}
+
+// Best first; equal ones keep the order in which they were made.
+static void
+sort(struct list *list)
+{
+    for (int i = 1; i < list->n; i++) {
+        const struct rx_config config = list->config[i];
+        int j = i;
+        for (; j > 0 && better(list, &config, &list->config[j - 1]); j--)
+            list->config[j] = list->config[j - 1];
+        list->config[j] = config;
+    }
+}
+
+int
+rx_cpu_candidates(const struct rx_machine *machine, const struct rx_problem *problem,
+                  struct rx_config *config, int max)
+{
+    struct list list = {.machine = machine, .problem = problem};
+    const char *skeleton = skeleton_of(problem);
+    if (strncmp(skeleton, "conv_", 5) == 0)
+        add_panel(&list);
+    else
+        add_simple(&list);
+    sort(&list);
+    const int n = list.n < max ? list.n : max;
+    memcpy(config, list.config, (size_t)n * sizeof *config);
+    return n;
+}

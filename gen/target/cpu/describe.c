@@ -1,0 +1,137 @@
+// What the plan must know of a chosen kernel. Tasks and scratch follow the skeletons' own words
+// (their `//@ doc` lines).
+#include <stdio.h>
+#include <string.h>
+
+#include "gen/render/banner.h"
+#include "gen/render/names.h"
+#include "gen/target/cpu/cpu.h"
+#include "runtime/base/file.h"
+#include "runtime/weights.h"
+
+static int64_t
+round_up(int64_t n, int64_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+static int64_t
+vector_count(const struct rx_problem *p)
+{
+    const int i = rx_problem_find(p, RX_OPERAND_VECTOR, 0);
+    return i < 0 ? 0 : p->operand[i].c;
+}
+
+// conv_*: a packed panel, and a tile of results (wgrad: a panel of gradients).
+static int64_t
+panel_floats(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const int64_t taps = (int64_t)g->r * g->s, cg = g->c / g->groups, kg = g->k / g->groups;
+    const int64_t rows = round_up(config->tile_pixels, config->tile_m);
+    const int64_t tile = (int64_t)config->tile_n * config->lanes;
+    if (p->op == RX_PROBLEM_CONV_WGRAD)
+        return config->tile_pixels * (taps * cg + RX_BLOCK + round_up(kg, RX_BLOCK));
+    return rows * (taps * (p->op == RX_PROBLEM_CONV_DGRAD ? kg : cg) + RX_BLOCK) + rows * tile;
+}
+
+int64_t
+rx_cpu_scratch_bytes(const struct rx_problem *p, const struct rx_config *config)
+{
+    const int64_t element = sizeof(float);
+    if (strncmp(config->skeleton, "conv_", 5) == 0)
+        return panel_floats(p, config) * element;
+    switch (p->op) {
+    case RX_PROBLEM_MAP:
+    case RX_PROBLEM_MAXPOOL:
+    case RX_PROBLEM_MAXPOOL_GRAD:
+    case RX_PROBLEM_GAP_GRAD:
+        return (int64_t)config->tile_pixels * config->lanes * element;
+    default:
+        return 0;
+    }
+}
+
+static void
+set_tasks(struct rx_kernel *k)
+{
+    const struct rx_problem *p = k->problem;
+    const struct rx_geometry *g = &p->geometry;
+    const int64_t in = (int64_t)g->h * g->w, out = (int64_t)g->oh * g->ow;
+    k->task_divisor = k->config.tile_pixels;
+    switch (p->op) {
+    case RX_PROBLEM_CONV_FWD:
+    case RX_PROBLEM_CONV_WGRAD:
+    case RX_PROBLEM_MAXPOOL:
+        k->task_image = out;
+        break;
+    case RX_PROBLEM_CONV_DGRAD:
+    case RX_PROBLEM_MAXPOOL_GRAD:
+    case RX_PROBLEM_GAP_GRAD:
+    case RX_PROBLEM_MAP:
+        k->task_image = in;
+        break;
+    case RX_PROBLEM_GAP:
+    case RX_PROBLEM_LOSS:
+        k->task_image = 1;
+        break;
+    case RX_PROBLEM_TRANSPOSE:
+        k->task_fixed = (int64_t)g->r * g->s;
+        if (rx_weights_layout(g) == RX_LAYOUT_PANEL)
+            k->task_fixed *= g->groups * round_up(g->c / g->groups, RX_BLOCK) / RX_BLOCK;
+        break;
+    default:
+        k->task_fixed = vector_count(p);
+        break;
+    }
+}
+
+static void
+set_work(struct rx_kernel *k)
+{
+    const struct rx_work work = rx_problem_work(k->problem);
+    k->flops_image = work.flops_image;
+    k->flops_fixed = work.flops_fixed;
+    k->bytes_image = work.bytes_image;
+    k->bytes_fixed = work.bytes_fixed;
+}
+
+// The key: problem, config, template with its tile header, toolchain, and the renderer's version.
+static int
+set_hash(struct rx_kernel *k, const struct rx_machine *machine, const char *templates,
+         const char *toolchain, struct rx_error *error)
+{
+    char path[4096];
+    struct rx_text key = {0};
+    rx_text_printf(&key, "rxgen " RX_VERSION "\n%s %s\n", toolchain, machine->flags);
+    rx_problem_print(k->problem, &key);
+    rx_render_config_text(&k->config, &key);
+    rx_text_add(&key, "\n");
+    snprintf(path, sizeof path, "%s/cpu/%s.c", templates, k->config.skeleton);
+    int status = rx_file_read(path, &key, error);
+    snprintf(path, sizeof path, "%s/cpu/tile_%s.h", templates, machine->isa);
+    if (status == RX_OK)
+        status = rx_file_read(path, &key, error);
+    rx_hash_bytes(rx_text_str(&key), key.n, k->hash);
+    rx_text_close(&key);
+    return status;
+}
+
+int
+rx_cpu_describe(const struct rx_machine *machine, const char *templates, const char *toolchain,
+                const struct rx_problem *problem, const struct rx_config *config,
+                struct rx_kernel *kernel, struct rx_error *error)
+{
+    *kernel = (struct rx_kernel){.problem = problem, .config = *config};
+    const int status = set_hash(kernel, machine, templates, toolchain, error);
+    if (status != RX_OK)
+        return status;
+    rx_render_kernel_name(problem, config, kernel->hash, kernel->name);
+    set_tasks(kernel);
+    set_work(kernel);
+    kernel->scratch_bytes = round_up(rx_cpu_scratch_bytes(problem, config), 64);
+    kernel->estimate = rx_cpu_estimate(machine, problem, config);
+    snprintf(kernel->why, sizeof kernel->why, "estimate: %.3g us an image on one core",
+             kernel->estimate * 1e6);
+    return RX_OK;
+}
