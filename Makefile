@@ -21,8 +21,24 @@ TEST_SRC := $(wildcard tests/test_*.c)
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
 
-.PHONY: all
+.PHONY: all deps test help clean
 all: rxgen $(BUILD)/librxruntime.a
+
+deps:
+	@tests/deps.sh
+
+test: deps
+	@$(MAKE) --no-print-directory -j2 $(TESTS)
+	@tests/run.sh $(TESTS)
+
+clean:
+	rm -rf $(BUILD) rxgen
+
+help:
+	@echo "all      build rxgen and the runtime"
+	@echo "deps     install the packages that are missing"
+	@echo "test     build and run the tests"
+	@echo "clean    remove what was built"
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)

@@ -23,11 +23,6 @@ int
 rx_params_load(struct rx_session *session, const char *path, int64_t *batches,
                struct rx_error *error);
 
-// A text that goes into the header's metadata.
-struct rx_metadata {
-    const char *key, *value;
-};
-
 enum rx_params_what { RX_PARAMS_MODEL, RX_PARAMS_CHECKPOINT };  // the latter adds momentum/<name>
 
 // Writes the parameters, atomically. Tensors in the plan's order, which is the network's.

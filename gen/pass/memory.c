@@ -51,7 +51,6 @@ size_of(const struct rx_tensor *t)
 struct walk {
     struct rx_graph *g;
     struct rx_memory *m;
-    int first_buffer;
     int program_steps[RX_PROGRAMS];
 };
 
@@ -59,15 +58,15 @@ static struct rx_plan_tensor *
 touch(struct walk *w, int tensor)
 {
     if (w->m->buffer[tensor] < 0) {
-        w->m->buffer[tensor] = w->first_buffer + w->m->n;
+        w->m->buffer[tensor] = w->m->n;
         w->m->tensor[w->m->n++] = size_of(&w->g->tensor[tensor]);
     }
-    return &w->m->tensor[w->m->buffer[tensor] - w->first_buffer];
+    return &w->m->tensor[w->m->buffer[tensor]];
 }
 
 // Parameters and gradients are parts of the flat tensors that `layout` made.
-static int
-storage(const struct rx_graph *g, int tensor)
+int
+rx_pass_storage(const struct rx_graph *g, int tensor)
 {
     const struct rx_tensor *t = &g->tensor[tensor];
     if (t->kind == RX_TENSOR_PARAM)
@@ -78,7 +77,7 @@ storage(const struct rx_graph *g, int tensor)
 static void
 use(struct walk *w, int tensor, int program, int step)
 {
-    struct rx_plan_tensor *p = touch(w, storage(w->g, tensor));
+    struct rx_plan_tensor *p = touch(w, rx_pass_storage(w->g, tensor));
     if (p->life == RX_LIFE_SESSION)
         return;
     if (p->first >= 0 && p->program != program) {  // coefficients that FOLD makes and INFER reads
@@ -98,7 +97,7 @@ pin(struct walk *w, int tensor, int program, int is_input)
 {
     if (tensor < 0 || w->m->buffer[tensor] < 0)
         return;
-    struct rx_plan_tensor *p = &w->m->tensor[w->m->buffer[tensor] - w->first_buffer];
+    struct rx_plan_tensor *p = &w->m->tensor[w->m->buffer[tensor]];
     if (is_input)
         p->first = 0;
     else
@@ -107,14 +106,14 @@ pin(struct walk *w, int tensor, int program, int is_input)
 
 void
 rx_pass_memory(struct rx_graph *g, enum rx_mode mode, const struct rx_regions *list,
-               int first_buffer, struct rx_memory *memory)
+               struct rx_memory *memory)
 {
     const size_t n = (size_t)g->n_tensors;
     *memory = (struct rx_memory){.tensor = rx_arena_alloc(&g->arena, n * sizeof *memory->tensor),
                                  .buffer = rx_arena_alloc(&g->arena, n * sizeof(int))};
     for (size_t i = 0; i < n; i++)
         memory->buffer[i] = -1;
-    struct walk w = {.g = g, .m = memory, .first_buffer = first_buffer};
+    struct walk w = {.g = g, .m = memory};
     for (int i = 0; i < list->n; i++) {
         const struct rx_region *r = &list->region[i];
         for (int j = 0; j < r->problem.n_operands; j++)

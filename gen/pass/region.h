@@ -48,7 +48,6 @@ rx_pass_layout(struct rx_graph *g, enum rx_mode mode, struct rx_regions *list);
 void
 rx_regions_print(const struct rx_graph *g, const struct rx_regions *list, struct rx_text *text);
 
-// Liveness: the plan's tensors. `first_buffer` is the number that the first of them gets.
 // `buffer` gets, for each graph tensor that is storage of some operand, its plan tensor's number,
 // -1 for others; arrays live in the graph's arena.
 struct rx_memory {
@@ -58,6 +57,10 @@ struct rx_memory {
 };
 void
 rx_pass_memory(struct rx_graph *g, enum rx_mode mode, const struct rx_regions *list,
-               int first_buffer, struct rx_memory *memory);
+               struct rx_memory *memory);
+
+// The tensor that holds an operand: the flat buffer of a parameter or a gradient, else itself.
+int
+rx_pass_storage(const struct rx_graph *g, int tensor);
 
 #endif

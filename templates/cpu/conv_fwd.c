@@ -1,0 +1,145 @@
+// Forward convolution, dense or with wide groups, as a matrix product: the inputs that TILE_P output
+// pixels see are packed into a panel (prologue applied), multiplied with blocks of outputs, and each
+// block goes through the epilogue while it lies in the cache.
+//@ doc task: TILE_P consecutive pixels of the N * OH * OW output pixels
+//@ doc       tasks = ceil(N * OH * OW / TILE_P)
+//@ doc scratch floats: ROWS * (R * S * CG + 16) + ROWS * TILE_N * RX_LANES,
+//@ doc       ROWS = TILE_P rounded up to a multiple of TILE_M
+//@ doc config: TILE_N * RX_LANES divides 16 or is a multiple of 16 that divides KG rounded up to 16;
+//@ doc       TILE_M * TILE_N + TILE_N + 1 registers (avx2: 6 x 2, avx512: 14 x 2, generic: 3 x 4);
+//@ doc       the panel should take half of the L2 cache, TILE_P 48 to 192 where it can
+#include "tile_generic.h"  //@ tile
+
+// clang-format off
+//@ consts
+enum { H = 9, W = 7, C = 32 };                             // input map
+enum { OH = 9, OW = 7, K = 32 };                           // output map
+enum { G = 2, CG = C / G, KG = K / G };                    // groups, channels of each
+enum { R = 3, S = 3, ST = 1, P = 1 };                      // taps, stride, padding
+enum { TILE_P = 12, TILE_M = 3, TILE_N = 4 };              // pixels a task; register tile
+enum { TAPS = R * S * CG };                                // inputs that an output sees
+enum { TAPS_PITCH = TAPS + 16 };                           // of a panel row: never a power of two
+enum { ROWS = (TILE_P + TILE_M - 1) / TILE_M * TILE_M };   // of the panel
+enum { BLOCK = 16, BLOCKS = (KG + BLOCK - 1) / BLOCK };    // outputs that lie together in w
+enum { TILE_K = TILE_N * RX_LANES };                       // outputs of a register tile
+//@ end
+// clang-format on
+
+// The weights of vector v of a register tile, for its first tap.
+static inline const float *
+column(const float *w, int v)
+{
+    return w + v * RX_LANES / BLOCK * TAPS * BLOCK + v * RX_LANES % BLOCK;
+}
+
+// out[i][k] = sum over taps of panel[i][tap] * w[tap][k], for TILE_M rows and TILE_K outputs.
+static inline void
+multiply(const float *restrict panel,  // [TILE_M][TAPS_PITCH]
+         const float *restrict w,      // [..][TAPS][BLOCK]
+         float *restrict out)          // [TILE_M][TILE_K]
+{
+    rx_v acc[TILE_M][TILE_N];
+#pragma GCC unroll 16
+    for (int i = 0; i < TILE_M; i++)
+#pragma GCC unroll 16
+        for (int v = 0; v < TILE_N; v++)
+            acc[i][v] = rx_zero();
+    for (int tap = 0; tap < TAPS; tap++) {
+        rx_v b[TILE_N];
+#pragma GCC unroll 16
+        for (int v = 0; v < TILE_N; v++)
+            b[v] = rx_load(column(w, v) + tap * BLOCK);
+#pragma GCC unroll 16
+        for (int i = 0; i < TILE_M; i++) {
+            const rx_v a = rx_set1(panel[i * TAPS_PITCH + tap]);
+#pragma GCC unroll 16
+            for (int v = 0; v < TILE_N; v++)
+                acc[i][v] = rx_fma(a, b[v], acc[i][v]);
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < TILE_M; i++)
+#pragma GCC unroll 16
+        for (int v = 0; v < TILE_N; v++)
+            rx_store(out + i * TILE_K + v * RX_LANES, acc[i][v]);
+}
+
+void
+RX_KERNEL(const struct rx_call *call, void *const *t)
+{
+    //@ operands
+    const float *restrict x0 = t[0];  // [N][H][W][C]
+    const float *restrict w = t[1];   // [G][BLOCKS][R][S][CG][BLOCK]
+    float *restrict y0 = t[2];        // [N][OH][OW][K]
+    //@ end
+    float *restrict panel = call->scratch;              // [ROWS][TAPS_PITCH]
+    float *restrict tile = panel + ROWS * TAPS_PITCH;   // [ROWS][TILE_K]
+    const int64_t pixels = (int64_t)call->n * OH * OW;
+    //@ clear
+    //@ end
+
+    for (int64_t task = call->first; task < call->last; task++) {
+        const int64_t first = task * TILE_P;
+        const int rows = (int)(pixels - first < TILE_P ? pixels - first : TILE_P);
+        const int tiles = (rows + TILE_M - 1) / TILE_M;
+        for (int g = 0; g < G; g++) {
+            // 1. Pack the inputs of each pixel, transformed; taps outside the map are zero. Whole
+            // vectors are stored: what exceeds a tap is overwritten by the next. Panel rows from
+            // `rows` on keep what they held, as nothing reads their results.
+            for (int i = 0; i < rows; i++) {
+                float *restrict to = panel + i * TAPS_PITCH;
+                //@ if pointwise
+                for (int c = 0; c < CG; c += RX_LANES) {
+                    const int lanes = CG - c < RX_LANES ? CG - c : RX_LANES;  //@ when tail_in
+                    //@ prologue 0 pixel=(first + i) channel=(g * CG + c) lanes=lanes into=x
+                    const rx_v x = rx_load_n(x0 + (first + i) * C + g * CG + c, lanes);
+                    //@ end
+                    rx_store(to + c, x);
+                }
+                //@ else
+                const int64_t n = (first + i) / (OH * OW);
+                const int oh = (int)((first + i) % (OH * OW)) / OW, ow = (int)((first + i) % OW);
+                for (int r = 0; r < R; r++)
+                    for (int s = 0; s < S; s++, to += CG) {
+                        const int h = oh * ST + r - P, wi = ow * ST + s - P;
+                        if (h < 0 || h >= H || wi < 0 || wi >= W) {
+                            for (int c = 0; c < CG; c += RX_LANES)
+                                rx_store(to + c, rx_zero());
+                            continue;
+                        }
+                        const int64_t pixel = (n * H + h) * W + wi;
+                        for (int c = 0; c < CG; c += RX_LANES) {
+                            const int lanes = CG - c < RX_LANES ? CG - c : RX_LANES;  //@ when tail_in
+                            //@ prologue 0 pixel=pixel channel=(g * CG + c) lanes=lanes into=x
+                            const rx_v x = rx_load_n(x0 + pixel * C + g * CG + c, lanes);
+                            //@ end
+                            rx_store(to + c, x);
+                        }
+                    }
+                //@ end
+            }
+            for (int k0 = 0; k0 < KG; k0 += TILE_K) {
+                // 2. Multiply: these outputs of all pixels, so that their weights are read once.
+                const float *wk =
+                    w + (g * BLOCKS + k0 / BLOCK) * (int64_t)(TAPS * BLOCK) + k0 % BLOCK;
+                for (int i = 0; i < tiles; i++)
+                    multiply(panel + i * TILE_M * TAPS_PITCH, wk, tile + i * TILE_M * TILE_K);
+                // 3. Epilogue, a vector of channels at a time.
+                for (int v = 0; v < TILE_K && k0 + v < KG; v += RX_LANES) {
+                    const int k = g * KG + k0 + v;
+                    const int left = KG - k0 - v;                          //@ when tail_out
+                    const int lanes = left < RX_LANES ? left : RX_LANES;  //@ when tail_out
+                    //@ epilogue_begin channel=k lanes=lanes
+                    //@ end
+                    for (int i = 0; i < rows; i++) {
+                        //@ epilogue pixel=(first + i) channel=k lanes=lanes at=(tile + i * TILE_K + v)
+                        rx_store_n(y0 + (first + i) * K + k, rx_load(tile + i * TILE_K + v), lanes);
+                        //@ end
+                    }
+                    //@ epilogue_end channel=k lanes=lanes at=(tile + i * TILE_K + v) row=i rows=rows
+                    //@ end
+                }
+            }
+        }
+    }
+}
