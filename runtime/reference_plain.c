@@ -255,7 +255,8 @@ rx_reference_operand_bytes(const struct rx_problem *problem, int i, int n, int n
         return f32 * rx_weights_count(&t);
     case RX_OPERAND_WEIGHTS_PARTIAL:
         // `reduce` knows its weights as a flat vector, its geometry says nothing.
-        return f32 * threads * (problem->op == RX_PROBLEM_REDUCE ? o->c : rx_weights_count(g));
+        return f32 * threads *
+               (problem->op == RX_PROBLEM_REDUCE ? problem->operand[1].c : rx_weights_count(g));
     case RX_OPERAND_INDEX:
         return (int64_t)n * g->oh * g->ow * o->c;
     case RX_OPERAND_LABELS:
