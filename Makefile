@@ -8,7 +8,7 @@ CC ?= cc
 CFLAGS ?= -O2 -g
 STRICT := -std=gnu11 -Wall -Wextra -Wconversion -Wshadow -Werror
 # Reproducible objects: no absolute path of this machine in them.
-CPPFLAGS += -I. -D_GNU_SOURCE
+CPPFLAGS += -I. -I/usr/include/lua5.4 -D_GNU_SOURCE
 LIBS_RUNTIME := -l:libjansson.a -l:libz.a -lpthread -lm
 LIBS_GEN := -l:liblua5.4.a -l:libjansson.a -lpthread -ldl -lm
 
