@@ -81,7 +81,9 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     if (call->first >= call->last)
         memset(part, 0, COUNT_DW * sizeof *part);
     // Lanes beyond a group's outputs stay zero.
-    memset(gradients, 0, TILE_P * BLOCKS * BLOCK * sizeof *gradients);  //@ when tail_block
+    for (int k = KG / RX_LANES * RX_LANES; k < BLOCKS * BLOCK; k += RX_LANES)
+        for (int i = 0; i < TILE_P; i++)
+            rx_store(gradients + (k / TILE_K * TILE_P + i) * TILE_K + k % TILE_K, rx_zero());
 
     for (int64_t task = call->first; task < call->last; task++) {
         const int64_t first = task * TILE_P;
