@@ -99,6 +99,14 @@ chain_has(const struct rx_chain *chain, enum rx_step_op op)
     return 0;
 }
 
+// Whether each vector of channels holds whole groups, the same ones in both maps.
+static int
+permuted(const struct rx_kernel *kernel)
+{
+    const struct rx_geometry *g = &kernel->problem->geometry;
+    return g->groups > 1 && g->c == g->k && kernel->config.lanes % (g->c / g->groups) == 0;
+}
+
 int
 rx_render_flag(const struct rx_machine *machine, const struct rx_kernel *kernel, const char *name)
 {
@@ -116,6 +124,7 @@ rx_render_flag(const struct rx_machine *machine, const struct rx_kernel *kernel,
         {"grouped", g->groups > 1},
         {"strided", g->stride > 1},
         {"pointwise", g->r == 1 && g->s == 1 && g->stride == 1 && g->pad == 0},
+        {"permuted", permuted(kernel)},
         {"panel", g->groups > 0 && rx_weights_layout(g) == RX_LAYOUT_PANEL},
         {"avx512", strcmp(machine->isa, "avx512") == 0},
         {"avx2", strcmp(machine->isa, "avx2") == 0},

@@ -7,6 +7,8 @@
 #include "runtime/weights.h"
 
 enum { FLAT_TILE = 4096, MAP_TILE = 64, STATS_TILE = 32, PIXELS_MAX = 192, CANDIDATES_MAX = 64 };
+enum { ROWS_MIN = 7, ROWS_MAX = 16 };      // of a task of gconv_*
+enum { TILE_MAX = 14, LATENCY_TILE = 8 };  // its register tile: at most, and to be busy
 
 struct list {
     const struct rx_machine *machine;
@@ -104,6 +106,56 @@ add_panel(struct list *list)
     }
 }
 
+// How many pixels of a row are computed together: no more than it has, few wasted, and enough to
+// hide the latency of a multiply-add.
+static int
+row_tile(const struct rx_machine *machine, int width)
+{
+    int best = 1, best_cost = 0;
+    for (int m = 1; m <= width && m <= machine->registers - 2 && m <= TILE_MAX; m++) {
+        const int busy = m > LATENCY_TILE ? m : LATENCY_TILE;
+        const int cost = (width + m - 1) / m * (busy + 1);
+        if (m == 1 || cost <= best_cost) {
+            best = m;
+            best_cost = cost;
+        }
+    }
+    return best;
+}
+
+// The largest divisor of the taps of a filter row whose sums fit into registers.
+static int
+tap_tile(const struct rx_machine *machine, int taps)
+{
+    int m = machine->registers - 2 < TILE_MAX ? machine->registers - 2 : TILE_MAX;
+    while (taps % m != 0)
+        m--;
+    return m;
+}
+
+// Rows of a task: a quarter of the map, more where that is few, less where the expanded rows would
+// not fit into half of the L2 cache.
+static void
+add_lanes(struct list *list)
+{
+    const struct rx_problem *p = list->problem;
+    const struct rx_geometry *g = &p->geometry;
+    const int dgrad = p->op == RX_PROBLEM_CONV_DGRAD;
+    const int height = dgrad ? g->h : g->oh;
+    int rows = (height + 3) / 4;
+    rows = rows < ROWS_MIN ? ROWS_MIN : rows > ROWS_MAX ? ROWS_MAX : rows;
+    rows = rows < height ? rows : height;
+    const int width = dgrad ? g->w / g->stride : g->ow;
+    int m = row_tile(list->machine, width);
+    if (p->op == RX_PROBLEM_CONV_WGRAD)
+        m = tap_tile(list->machine, g->s * (g->c / g->groups));
+    struct rx_config config = {
+        .skeleton = skeleton_of(p), .lanes = list->machine->lanes, .tile_pixels = rows};
+    while (config.tile_pixels > 1 && rx_cpu_scratch_bytes(p, &config) > list->machine->l2_bytes / 2)
+        config.tile_pixels--;
+    add(list, config.tile_pixels, m, 1);
+}
+
 static int
 has_statistics(const struct rx_problem *p)
 {
@@ -168,6 +220,8 @@ rx_cpu_candidates(const struct rx_machine *machine, const struct rx_problem *pro
     const char *skeleton = skeleton_of(problem);
     if (strncmp(skeleton, "conv_", 5) == 0)
         add_panel(&list);
+    else if (strncmp(skeleton, "gconv_", 6) == 0)
+        add_lanes(&list);
     else
         add_simple(&list);
     sort(&list);

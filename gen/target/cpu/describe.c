@@ -35,12 +35,32 @@ panel_floats(const struct rx_problem *p, const struct rx_config *config)
     return rows * (taps * (p->op == RX_PROBLEM_CONV_DGRAD ? kg : cg) + RX_BLOCK) + rows * tile;
 }
 
+// gconv_*: the expanded rows that a task sees, a tile of results (wgrad: of gradients), and the
+// weights of a vector of channels.
+static int64_t
+lanes_floats(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const int64_t rows = config->tile_pixels, st = g->stride, pad = g->pad;
+    const int64_t cg = g->c / g->groups, kg = g->k / g->groups;
+    const int64_t seen = ((rows - 1) * st + g->r) * ((g->ow - 1) * st + g->s) * cg;
+    const int64_t left = g->s > pad ? (g->s - pad + st - 2) / st : 0;
+    const int64_t touched = ((rows + g->r + st - 3) / st + 1) * (left + (g->w - 1 + pad) / st + 1);
+    if (p->op == RX_PROBLEM_CONV_WGRAD)
+        return config->lanes * (seen + rows * g->ow);
+    if (p->op == RX_PROBLEM_CONV_DGRAD)
+        return config->lanes * (touched * kg + rows * g->w + (int64_t)g->r * g->s * kg);
+    return config->lanes * (seen + rows * g->ow + (int64_t)g->r * g->s * cg);
+}
+
 int64_t
 rx_cpu_scratch_bytes(const struct rx_problem *p, const struct rx_config *config)
 {
     const int64_t element = sizeof(float);
     if (strncmp(config->skeleton, "conv_", 5) == 0)
         return panel_floats(p, config) * element;
+    if (strncmp(config->skeleton, "gconv_", 6) == 0)
+        return lanes_floats(p, config) * element;
     switch (p->op) {
     case RX_PROBLEM_MAP:
     case RX_PROBLEM_MAXPOOL:
@@ -59,6 +79,12 @@ set_tasks(struct rx_kernel *k)
     const struct rx_geometry *g = &p->geometry;
     const int64_t in = (int64_t)g->h * g->w, out = (int64_t)g->oh * g->ow;
     k->task_divisor = k->config.tile_pixels;
+    if (strncmp(k->config.skeleton, "gconv_", 6) == 0) {
+        const int height = p->op == RX_PROBLEM_CONV_DGRAD ? g->h : g->oh;
+        k->task_image = (height + k->config.tile_pixels - 1) / k->config.tile_pixels;
+        k->task_divisor = 1;
+        return;
+    }
     switch (p->op) {
     case RX_PROBLEM_CONV_FWD:
     case RX_PROBLEM_CONV_WGRAD:
