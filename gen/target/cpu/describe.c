@@ -53,6 +53,24 @@ lanes_floats(const struct rx_problem *p, const struct rx_config *config)
     return config->lanes * (seen + rows * g->ow + (int64_t)g->r * g->s * cg);
 }
 
+// gconv_*: expanded rows of what is read, and rows of results, a vector of channels at a time.
+static int64_t
+lanes_floats(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const int64_t taps = (int64_t)g->r * g->s, cg = g->c / g->groups, kg = g->k / g->groups;
+    const int64_t rows = config->tile_pixels, st = g->stride;
+    const int64_t seen = ((rows - 1) * st + g->r) * ((g->ow - 1) * st + g->s) * cg;
+    if (p->op == RX_PROBLEM_CONV_FWD)
+        return config->lanes * (seen + rows * g->ow + taps * cg);
+    if (p->op == RX_PROBLEM_CONV_WGRAD)
+        return config->lanes * (seen + rows * g->ow);
+    const int64_t left = g->s > g->pad ? (g->s - g->pad + st - 2) / st : 0;
+    const int64_t columns = left + (g->w - 1 + g->pad) / st + 1;
+    return config->lanes *
+           (((rows + g->r + st - 3) / st + 1) * columns * kg + rows * g->w + taps * kg);
+}
+
 int64_t
 rx_cpu_scratch_bytes(const struct rx_problem *p, const struct rx_config *config)
 {
@@ -122,22 +140,34 @@ set_work(struct rx_kernel *k)
     k->bytes_fixed = work.bytes_fixed;
 }
 
+static int
+add_file(struct rx_text *key, const char *templates, const char *stem, const char *end,
+         struct rx_error *error)
+{
+    char path[4096];
+    struct rx_text text = {0};
+    snprintf(path, sizeof path, "%s/cpu/%s%s", templates, stem, end);
+    const int status = rx_file_read(path, &text, error);
+    rx_text_add(key, rx_text_str(&text));
+    rx_text_close(&text);
+    return status;
+}
+
 // The key: problem, config, template with its tile header, toolchain, and the renderer's version.
 static int
 set_hash(struct rx_kernel *k, const struct rx_machine *machine, const char *templates,
          const char *toolchain, struct rx_error *error)
 {
-    char path[4096];
     struct rx_text key = {0};
     rx_text_printf(&key, "rxgen " RX_VERSION "\n%s %s\n", toolchain, machine->flags);
     rx_problem_print(k->problem, &key);
     rx_render_config_text(&k->config, &key);
-    rx_text_add(&key, "\n");
-    snprintf(path, sizeof path, "%s/cpu/%s.c", templates, k->config.skeleton);
-    int status = rx_file_read(path, &key, error);
-    snprintf(path, sizeof path, "%s/cpu/tile_%s.h", templates, machine->isa);
+    char tile[32];
+    snprintf(tile, sizeof tile, "tile_%s", machine->isa);
+    rx_text_printf(&key, "\n%s\n", tile);
+    int status = add_file(&key, templates, k->config.skeleton, ".c", error);
     if (status == RX_OK)
-        status = rx_file_read(path, &key, error);
+        status = add_file(&key, templates, tile, ".h", error);
     rx_hash_bytes(rx_text_str(&key), key.n, k->hash);
     rx_text_close(&key);
     return status;

@@ -1,6 +1,8 @@
 // The roofline estimate: no device, the same answer everywhere.
 #include <string.h>
 
+#include <string.h>
+
 #include "gen/target/cpu/cpu.h"
 #include "runtime/weights.h"
 
