@@ -6,14 +6,10 @@
 #include "gen/target/cpu/cpu.h"
 #include "runtime/weights.h"
 
-enum {
-    FLAT_TILE = 4096,
-    MAP_TILE = 64,
-    STATS_TILE = 32,
-    PIXELS_MAX = 192,
-    ROWS_MAX = 16,
-    CANDIDATES_MAX = 64
-};
+enum { FLAT_TILE = 4096 };                  // elements of a task on flat buffers
+enum { MAP_TILE = 64, STATS_TILE = 32 };    // pixels of a pointwise task
+enum { PIXELS_MAX = 192, WGRAD_MIN = 64 };  // pixels of a task of conv_*
+enum { CANDIDATES_MAX = 64 };
 enum { ROWS_MIN = 7, ROWS_MAX = 16 };      // of a task of gconv_*
 enum { TILE_MAX = 14, LATENCY_TILE = 8 };  // its register tile: at most, and to be busy
 
@@ -71,6 +67,8 @@ pixels_limit(const struct rx_machine *machine, const struct rx_problem *p)
     int image = in ? g->h * g->w : g->oh * g->ow;
     if (in)
         image /= g->stride * g->stride;
+    if (p->op == RX_PROBLEM_CONV_WGRAD && image < WGRAD_MIN)
+        image = WGRAD_MIN;
     const int64_t fit = machine->l2_bytes / 2 / (panel_row(p) * (int64_t)sizeof(float));
     int64_t limit = fit < PIXELS_MAX ? fit : PIXELS_MAX;
     limit = limit < image ? limit : image;
@@ -161,32 +159,6 @@ add_lanes(struct list *list)
     while (config.tile_pixels > 1 && rx_cpu_scratch_bytes(p, &config) > list->machine->l2_bytes / 2)
         config.tile_pixels--;
     add(list, config.tile_pixels, m, 1);
-}
-
-// The largest divisor of n from `least` to `most`, or as much as there is where none is.
-static int
-divisor(int n, int least, int most)
-{
-    for (int d = most < n ? most : n; d >= least; d--)
-        if (n % d == 0)
-            return d;
-    return n < most ? n : most;
-}
-
-// A row of pixels in registers (wgrad: the taps of a filter's row), equal tasks of up to ROWS_MAX
-// rows.
-static void
-add_lanes(struct list *list)
-{
-    const struct rx_problem *p = list->problem;
-    const struct rx_geometry *g = &p->geometry;
-    const int dgrad = p->op == RX_PROBLEM_CONV_DGRAD, most = list->machine->registers - 2;
-    const int rows = dgrad ? g->h : g->oh, width = dgrad ? g->w / g->stride : g->ow;
-    const int tasks = (rows + ROWS_MAX - 1) / ROWS_MAX;
-    int m = divisor(width > 1 ? width : 1, 7, most < 14 ? most : 14);
-    if (p->op == RX_PROBLEM_CONV_WGRAD)
-        m = divisor(g->s * (g->c / g->groups), 1, most);
-    add(list, (rows + tasks - 1) / tasks, m, 1);
 }
 
 static int

@@ -53,24 +53,6 @@ lanes_floats(const struct rx_problem *p, const struct rx_config *config)
     return config->lanes * (seen + rows * g->ow + (int64_t)g->r * g->s * cg);
 }
 
-// gconv_*: expanded rows of what is read, and rows of results, a vector of channels at a time.
-static int64_t
-lanes_floats(const struct rx_problem *p, const struct rx_config *config)
-{
-    const struct rx_geometry *g = &p->geometry;
-    const int64_t taps = (int64_t)g->r * g->s, cg = g->c / g->groups, kg = g->k / g->groups;
-    const int64_t rows = config->tile_pixels, st = g->stride;
-    const int64_t seen = ((rows - 1) * st + g->r) * ((g->ow - 1) * st + g->s) * cg;
-    if (p->op == RX_PROBLEM_CONV_FWD)
-        return config->lanes * (seen + rows * g->ow + taps * cg);
-    if (p->op == RX_PROBLEM_CONV_WGRAD)
-        return config->lanes * (seen + rows * g->ow);
-    const int64_t left = g->s > g->pad ? (g->s - g->pad + st - 2) / st : 0;
-    const int64_t columns = left + (g->w - 1 + g->pad) / st + 1;
-    return config->lanes *
-           (((rows + g->r + st - 3) / st + 1) * columns * kg + rows * g->w + taps * kg);
-}
-
 int64_t
 rx_cpu_scratch_bytes(const struct rx_problem *p, const struct rx_config *config)
 {
