@@ -239,23 +239,30 @@ parse_header(struct rx_safetensors *file, const char *text, size_t n, struct rx_
     return RX_OK;
 }
 
-int
-rx_safetensors_parse(struct rx_safetensors *file, const char *path, const void *bytes, size_t n,
-                     struct rx_error *error)
+static int
+parse(struct rx_safetensors *file, const unsigned char *bytes, size_t n, struct rx_error *error)
 {
-    file->path = path;
     if (n < LENGTH_BYTES)
-        return rx_error_user(error, "%s: is %zu bytes long: not a safetensors file", path, n);
+        return rx_error_user(error, "%s: is %zu bytes long: not a safetensors file", file->path, n);
     const uint64_t length = little_endian(bytes);
     if (length > HEADER_MAX || length > n - LENGTH_BYTES)
         return rx_error_user(error,
                              "%s: the header's length is %llu: at most %zu fit in the file, and "
                              "%d is the limit",
-                             path, (unsigned long long)length, n - LENGTH_BYTES, HEADER_MAX);
-    const unsigned char *text = (const unsigned char *)bytes + LENGTH_BYTES;
-    int status = parse_header(file, (const char *)text, (size_t)length, error);
-    if (status == RX_OK)
-        status = check_header(file, text + length, n - LENGTH_BYTES - (size_t)length, error);
+                             file->path, (unsigned long long)length, n - LENGTH_BYTES, HEADER_MAX);
+    const unsigned char *text = bytes + LENGTH_BYTES;
+    const int status = parse_header(file, (const char *)text, (size_t)length, error);
+    if (status != RX_OK)
+        return status;
+    return check_header(file, text + length, n - LENGTH_BYTES - (size_t)length, error);
+}
+
+int
+rx_safetensors_parse(struct rx_safetensors *file, const char *path, const void *bytes, size_t n,
+                     struct rx_error *error)
+{
+    file->path = path;
+    const int status = parse(file, bytes, n, error);
     if (status != RX_OK)
         rx_safetensors_close(file);
     return status;
