@@ -39,6 +39,7 @@ config_constant(const struct rx_kernel *kernel, const char *name, int64_t *value
 {
     const struct rx_config *c = &kernel->config;
     const struct value table[] = {
+        {"BLOCK", RX_BLOCK},
         {"TILE_P", c->tile_pixels},
         {"TILE_M", c->tile_m},
         {"TILE_N", c->tile_n},

@@ -1,0 +1,159 @@
+// rxgen: the command line.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gen/options.h"
+#include "gen/pipeline.h"
+#include "gen/plan/compile.h"
+#include "gen/plan/describe.h"
+#include "gen/plan/emit.h"
+#include "runtime/base/file.h"
+#include "runtime/session.h"
+
+static const char VERSION[] = "rxgen 0.1.0";
+
+static void
+out_of_memory(size_t bytes)
+{
+    fprintf(stderr, "rxgen: no memory for %zu bytes\n", bytes);
+    exit(RX_REFUSED);
+}
+
+static const char *
+compiler(void)
+{
+    const char *cc = getenv("CC");
+    return cc != NULL && *cc != '\0' ? cc : "cc";
+}
+
+// Runs the front alone: the graph as its author sees it.
+static int
+load_forward(const struct rx_options *o, const struct rx_location *location,
+             struct rx_graph *forward, struct rx_front_output *front, struct rx_error *error)
+{
+    char lib[RX_PATH_CHARS];
+    snprintf(lib, sizeof lib, "%.4000s/models/lib", location->share);
+    const struct rx_front_input input = {
+        .path = o->model, .lib = lib, .n_settings = o->n_settings, .setting = o->setting};
+    rx_graph_open(forward, "");
+    front->graph = forward;
+    return rx_front_load(&input, front, error);
+}
+
+static int
+describe(const struct rx_options *o, const struct rx_location *location, struct rx_network *net,
+         struct rx_text *text, struct rx_error *error)
+{
+    struct rx_graph forward;
+    struct rx_front_output front = {0};
+    const int status = load_forward(o, location, &forward, &front, error);
+    if (status == RX_OK) {
+        const struct rx_describe_memory memory = {
+            .batch = front.recipe.batch,
+            .threads = o->jobs,
+            .bytes = rx_session_bytes(&net->plan, front.recipe.batch, o->jobs)};
+        if (o->json)
+            rx_describe_print_json(&forward, &front, &memory, text);
+        else
+            rx_describe_print(&forward, &front, &memory, text);
+    }
+    rx_graph_close(&forward);
+    return status;
+}
+
+// out/train and its like point to the model that was built last.
+static int
+link_programs(const char *model, struct rx_error *error)
+{
+    static const char *const name[] = {"train", "eval", "infer", "bench"};
+    for (size_t i = 0; i < sizeof name / sizeof name[0]; i++) {
+        char to[256], link[64], temporary[64];
+        snprintf(to, sizeof to, "%.128s/%s", model, name[i]);
+        snprintf(link, sizeof link, "out/%s", name[i]);
+        snprintf(temporary, sizeof temporary, "out/.%s.%ld", name[i], (long)getpid());
+        // out/bench is the folder of reports.
+        if (strcmp(name[i], "bench") == 0)
+            continue;
+        if (symlink(to, temporary) != 0 || rename(temporary, link) != 0)
+            return rx_error_refused(error, "%s: cannot be linked: %s", link, strerror(errno));
+    }
+    return RX_OK;
+}
+
+static int
+build(const struct rx_options *o, const struct rx_location *location, struct rx_network *net,
+      struct rx_error *error)
+{
+    char folder[RX_PATH_CHARS];
+    snprintf(folder, sizeof folder, "%s%.4000s", o->out != NULL ? "" : "out/",
+             o->out != NULL ? o->out : net->plan.model);
+    const struct rx_emit emit = {.location = location,
+                                 .folder = folder,
+                                 .model = o->model,
+                                 .compile = {.compiler = compiler(),
+                                             .flags = net->machine.flags,
+                                             .include = location->share,
+                                             .jobs = o->jobs,
+                                             .quiet = o->quiet}};
+    if (o->only != NULL)
+        return rx_emit_only(&emit, net, o->only, error);
+    int status = rx_emit_network(&emit, net, error);
+    if (status == RX_OK && o->out == NULL)
+        status = link_programs(net->plan.model, error);
+    if (status == RX_OK && !o->quiet)
+        fprintf(stderr, "%s/ is built: %d kernels; %s\n", folder, net->n_kernels,
+                o->out == NULL ? "out/train trains it" : "train, eval, infer and bench are in it");
+    return status;
+}
+
+static int
+run(const struct rx_options *o, struct rx_network *net, struct rx_error *error)
+{
+    struct rx_location location;
+    struct rx_text toolchain = {0}, text = {0};
+    int status = rx_locate(&location, error);
+    // What is only printed needs no compiler.
+    if (status == RX_OK && o->action == RX_ACTION_BUILD)
+        status = rx_compile_toolchain(compiler(), &toolchain, error);
+    net->toolchain = rx_arena_text(&net->arena, rx_text_str(&toolchain));
+    if (status == RX_OK)
+        status = rx_pipeline_run(o, &location, net, error);
+    if (status == RX_OK && o->action == RX_ACTION_BUILD)
+        status = build(o, &location, net, error);
+    else if (status == RX_OK && o->action == RX_ACTION_DESCRIBE)
+        status = describe(o, &location, net, &text, error);
+    else if (status == RX_OK)
+        o->json ? rx_explain_print_json(net, &text) : rx_explain_print(net, &text);
+    if (status == RX_OK && fputs(rx_text_str(&text), stdout) < 0)
+        status = rx_error_refused(error, "standard output: cannot be written");
+    rx_text_close(&text);
+    rx_text_close(&toolchain);
+    return status;
+}
+
+int
+main(int argc, char **argv)
+{
+    rx_memory_on_failure(out_of_memory);
+    struct rx_error error = {0};
+    struct rx_options options;
+    if (rx_options_parse(&options, argc, argv, &error) == RX_OK) {
+        if (options.action == RX_ACTION_HELP || options.action == RX_ACTION_VERSION) {
+            puts(options.action == RX_ACTION_HELP ? RX_USAGE : VERSION);
+            return RX_OK;
+        }
+        struct rx_network net = {0};
+        run(&options, &net, &error);
+        rx_network_close(&net);
+    } else if (argc == 1) {
+        fputs(RX_USAGE, stderr);
+    }
+    if (fflush(stdout) != 0)
+        rx_error_refused(&error, "standard output: cannot be written: %s", strerror(errno));
+    if (error.status != RX_OK)
+        fprintf(stderr, "rxgen: %s\n", error.text);
+    return error.status;
+}

@@ -1,0 +1,141 @@
+// The layer table of a model, and the choice of kernels, as text and as JSON.
+#include "gen/plan/describe.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+struct layer {
+    const char *name, *op;
+    int h, w, c;
+    int64_t params, macs;
+};
+
+static int64_t
+params_of(const struct rx_graph *g, const struct rx_node *n)
+{
+    int64_t total = 0;
+    for (int i = 1; i < n->n_in; i++) {
+        const struct rx_tensor *t = &g->tensor[n->in[i]];
+        if (t->kind != RX_TENSOR_PARAM)
+            continue;
+        const struct rx_param *p = &g->param[t->param];
+        if (p->kind == RX_PARAM_RUNNING_MEAN || p->kind == RX_PARAM_RUNNING_VAR)
+            continue;
+        int64_t count = 1;
+        for (int d = 0; d < p->rank; d++)
+            count *= p->file_shape[d];
+        total += count;
+    }
+    return total;
+}
+
+// Layer `i` of the forward graph; the classifier's product and bias are one. Returns how many
+// nodes.
+static int
+layer_at(const struct rx_graph *g, int i, struct layer *l)
+{
+    const struct rx_node *n = &g->node[i];
+    const struct rx_tensor *t = &g->tensor[n->out[0]];
+    *l = (struct layer){.name = n->name,
+                        .op = n->fc ? "fc" : rx_op_text(n->op),
+                        .h = t->h,
+                        .w = t->w,
+                        .c = t->c,
+                        .params = params_of(g, n),
+                        .macs = rx_node_macs(n)};
+    if (!n->fc)
+        return 1;
+    l->params += params_of(g, &g->node[i + 1]);
+    return 2;
+}
+
+void
+rx_describe_print(const struct rx_graph *g, const struct rx_front_output *front,
+                  const struct rx_describe_memory *memory, struct rx_text *text)
+{
+    rx_text_printf(text, "%s\n%-28s %-8s %14s %12s %14s\n", g->name, "layer", "op", "output",
+                   "params", "MACs");
+    struct layer l;
+    for (int i = 0; i < g->n_nodes;) {
+        i += layer_at(g, i, &l);
+        char output[48];
+        snprintf(output, sizeof output, "%dx%dx%d", l.h, l.w, l.c);
+        rx_text_printf(text, "%-28s %-8s %14s %12lld %14lld\n", l.name, l.op, output,
+                       (long long)l.params, (long long)l.macs);
+    }
+    rx_text_printf(text, "\nparameters    %lld\nMACs          %lld an image\nconv outputs  %lld\n",
+                   (long long)rx_graph_param_count(g), (long long)rx_graph_macs(g),
+                   (long long)rx_graph_conv_outputs(g));
+    rx_text_printf(text, "memory        %.1f MB at batch %d with %d threads\n",
+                   (double)memory->bytes / 1e6, memory->batch, memory->threads);
+    for (int i = 0; i < front->n_fields; i++)
+        rx_text_printf(text, "%s%s=%lld (%lld..%lld)", i == 0 ? "fields        " : "  ",
+                       front->field[i].name, (long long)front->field[i].value,
+                       (long long)front->field[i].low, (long long)front->field[i].high);
+    rx_text_add(text, "\n");
+}
+
+static void
+add_json(struct rx_text *text, json_t *object)
+{
+    char *s = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    rx_text_printf(text, "%s\n", s);
+    free(s);
+    json_decref(object);
+}
+
+void
+rx_describe_print_json(const struct rx_graph *g, const struct rx_front_output *front,
+                       const struct rx_describe_memory *memory, struct rx_text *text)
+{
+    json_t *layers = json_array(), *fields = json_object();
+    struct layer l;
+    for (int i = 0; i < g->n_nodes;) {
+        i += layer_at(g, i, &l);
+        json_array_append_new(layers, json_pack("{s:s, s:s, s:[iii], s:I, s:I}", "name", l.name,
+                                                "op", l.op, "output", l.h, l.w, l.c, "params",
+                                                (json_int_t)l.params, "macs", (json_int_t)l.macs));
+    }
+    for (int i = 0; i < front->n_fields; i++)
+        json_object_set_new(fields, front->field[i].name,
+                            json_integer((json_int_t)front->field[i].value));
+    add_json(text, json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:{s:I, s:i, s:i}}", "name", g->name,
+                             "params", (json_int_t)rx_graph_param_count(g), "macs",
+                             (json_int_t)rx_graph_macs(g), "conv_outputs",
+                             (json_int_t)rx_graph_conv_outputs(g), "fields", fields, "layers",
+                             layers, "memory", "bytes", (json_int_t)memory->bytes, "batch",
+                             memory->batch, "threads", memory->threads));
+}
+
+void
+rx_explain_print(const struct rx_network *net, struct rx_text *text)
+{
+    for (int i = 0; i < net->n_kernels; i++) {
+        const struct rx_network_kernel *n = net->kernel[i];
+        const struct rx_kernel *k = &n->kernel;
+        rx_text_printf(text,
+                       "%s\n  first for %s, %d use%s; %s\n  an image: %.4g MFLOP, %.4g MB; fixed: "
+                       "%.4g MFLOP, %.4g MB; runner-up %s\n",
+                       k->name, n->label, n->uses, n->uses == 1 ? "" : "s", k->why,
+                       k->flops_image / 1e6, k->bytes_image / 1e6, k->flops_fixed / 1e6,
+                       k->bytes_fixed / 1e6,
+                       k->runner_up.skeleton != NULL ? k->runner_up.skeleton : "none");
+    }
+}
+
+void
+rx_explain_print_json(const struct rx_network *net, struct rx_text *text)
+{
+    json_t *kernels = json_array();
+    for (int i = 0; i < net->n_kernels; i++) {
+        const struct rx_network_kernel *n = net->kernel[i];
+        const struct rx_kernel *k = &n->kernel;
+        json_array_append_new(
+            kernels, json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s?, s:f, s:f, s:f, s:f}", "name",
+                               k->name, "hash", k->hash, "problem", n->text, "layer", n->label,
+                               "uses", n->uses, "why", k->why, "runner_up", k->runner_up.skeleton,
+                               "flops_image", k->flops_image, "flops_fixed", k->flops_fixed,
+                               "bytes_image", k->bytes_image, "bytes_fixed", k->bytes_fixed));
+    }
+    add_json(text, json_pack("{s:s, s:o}", "model", net->plan.model, "kernels", kernels));
+}

@@ -1,0 +1,51 @@
+// Accuracy and loss of evaluated images.
+#include "runtime/metrics.h"
+
+#include <math.h>
+
+enum { TOP5 = 5 };
+
+int
+rx_metrics_rank(const float *logits, int classes, int label)
+{
+    int better = 0;
+    for (int k = 0; k < classes; k++)
+        better += k < label ? logits[k] >= logits[label] : k > label && logits[k] > logits[label];
+    return better;
+}
+
+double
+rx_metrics_loss(const float *logits, int classes, int label)
+{
+    double max = logits[0], sum = 0;
+    for (int k = 1; k < classes; k++)
+        max = logits[k] > max ? logits[k] : max;
+    for (int k = 0; k < classes; k++)
+        sum += exp(logits[k] - max);
+    return log(sum) + max - logits[label];
+}
+
+static int
+best(const float *logits, int classes)
+{
+    int at = 0;
+    for (int k = 1; k < classes; k++)
+        if (logits[k] > logits[at])
+            at = k;
+    return at;
+}
+
+void
+rx_metrics_add(struct rx_metrics *m, const float *logits, const int32_t *labels, int n, int classes)
+{
+    for (int i = 0; i < n; i++) {
+        const float *row = logits + (int64_t)i * classes;
+        const int rank = rx_metrics_rank(row, classes, labels[i]);
+        m->top1 += rank < 1;
+        m->top5 += rank < TOP5;
+        m->loss += rx_metrics_loss(row, classes, labels[i]);
+        if (m->confusion != NULL)
+            m->confusion[(int64_t)labels[i] * classes + best(row, classes)]++;
+    }
+    m->images += n;
+}
