@@ -45,7 +45,7 @@ locate(int pixel)
             (H - place.ph + ST - 1) / ST * ((W - place.pw + ST - 1) / ST) - place.at;
         if (place.left > 0)
             break;
-        place.at += place.left - place.at;
+        place.at = -place.left;
     }
     return place;
 }
