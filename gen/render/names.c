@@ -1,6 +1,7 @@
 // Names of kernels, operands, constants and flags.
 #include "gen/render/names.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -121,7 +122,11 @@ rx_render_kernel_name(const struct rx_problem *p, const struct rx_config *config
     if (config->tile_m > 0)
         snprintf(variant, sizeof variant, "p%dt%dx%d", config->tile_pixels, config->tile_m,
                  config->tile_n);
-    snprintf(name, RX_KERNEL_NAME_CHARS, "rx_%s%s_%s_%s_%.8s", op, fused, shape, variant, hash);
+    struct rx_text text = {0};
+    rx_text_printf(&text, "rx_%s%s_%s_%s_%.8s", op, fused, shape, variant, hash);
+    assert(text.n < RX_KERNEL_NAME_CHARS);
+    memcpy(name, text.s, text.n + 1);
+    rx_text_close(&text);
 }
 
 void

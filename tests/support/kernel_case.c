@@ -1,0 +1,279 @@
+// Selects, renders, compiles, loads and runs kernel cases.
+#include "tests/support/kernel_case.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gen/render/render.h"
+#include "gen/select/select.h"
+#include "runtime/base/file.h"
+#include "runtime/base/memory.h"
+#include "runtime/kernel.h"
+#include "runtime/reference.h"
+#include "tests/support/kernel_data.h"
+
+enum { COMPILERS = 2 };
+
+struct build {
+    const struct rx_kernel_case *cases;
+    int n;
+    struct rx_machine machine;
+    struct rx_kernel *kernel;
+    char folder[64];
+    void *library[COMPILERS];
+};
+
+static const char *
+or_default(const char *name, const char *value)
+{
+    return getenv(name) ? getenv(name) : value;
+}
+
+static int
+same_as_earlier(const struct build *b, int i)
+{
+    for (int j = 0; j < i; j++)
+        if (strcmp(b->kernel[j].name, b->kernel[i].name) == 0)
+            return 1;
+    return 0;
+}
+
+static int
+render(struct build *b, int i, struct rx_error *error)
+{
+    const struct rx_kernel_case *c = &b->cases[i];
+    const struct rx_banner banner = {
+        .model = "a test",
+        .nodes = c->label,
+        .remake = "not from a model",
+        .toolchain = b->machine.arch,
+    };
+    const char *templates = or_default("RXGEN_TEMPLATES", "templates");
+    int status;
+    if (c->config)
+        status = rx_target_cpu.describe(&b->machine, templates, b->machine.arch, &c->problem,
+                                        c->config, &b->kernel[i], error);
+    else
+        status = rx_select_kernel(&rx_target_cpu, &b->machine, templates, b->machine.arch,
+                                  &c->problem, &b->kernel[i], error);
+    if (status != RX_OK || same_as_earlier(b, i))
+        return status;
+    struct rx_text source = {0};
+    status = rx_render_kernel(&b->machine, templates, &b->kernel[i], &banner, &source, error);
+    if (status == RX_OK) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/k%d_%d.c", b->folder, i % COMPILERS, i);
+        status = rx_file_write(path, rx_text_str(&source), source.n, error);
+    }
+    rx_text_close(&source);
+    return status;
+}
+
+// One shared object a compiler, made at the same time.
+static int
+compile(const struct build *b)
+{
+    struct rx_text command = {0};
+    for (int i = 0; i < COMPILERS; i++) {
+        if (i >= b->n)
+            break;
+        rx_text_printf(
+            &command,
+            "%s -std=gnu11 -O3 -ffp-contract=fast -fno-math-errno -Wall -Wextra "
+            "-Wconversion -Wshadow -Werror -fPIC -shared %s %s -Iruntime -Itemplates/cpu "
+            "-o %s/l%d.so %s/k%d_*.c & p%d=$!\n",
+            or_default("CC", "cc"), b->machine.flags, or_default("RXGEN_CFLAGS", ""), b->folder, i,
+            b->folder, i, i);
+    }
+    rx_text_add(&command, "status=0\n");
+    for (int i = 0; i < COMPILERS && i < b->n; i++)
+        rx_text_printf(&command, "wait $p%d || status=1\n", i);
+    rx_text_add(&command, "exit $status\n");
+    const int status = system(rx_text_str(&command));
+    rx_text_close(&command);
+    return status == 0 ? 0 : 1;
+}
+
+static rx_kernel_fn *
+find(const struct build *b, const char *name)
+{
+    for (int i = 0; i < COMPILERS; i++) {
+        void *symbol = b->library[i] ? dlsym(b->library[i], name) : NULL;
+        if (symbol) {
+            rx_kernel_fn *fn;
+            memcpy(&fn, &symbol, sizeof fn);
+            return fn;
+        }
+    }
+    return NULL;
+}
+
+// Runs all threads' shares one after the other. The share of tasks is the runtime's: equal, in
+// order.
+static int
+run(const struct build *b, int i, const struct rx_case_data *data)
+{
+    const struct rx_kernel *k = &b->kernel[i];
+    rx_kernel_fn *fn = find(b, k->name);
+    if (!fn)
+        return fprintf(stderr, "%s: %s is not in the library\n", b->cases[i].label, k->name), 1;
+    const int64_t total =
+        (data->n * k->task_image + k->task_fixed + k->task_divisor - 1) / k->task_divisor;
+    int wrong = 0;
+    for (int thread = 0; thread < data->threads; thread++) {
+        void *block;
+        struct rx_call call = {.n = data->n, .thread = thread, .n_threads = data->threads};
+        call.first = total * thread / data->threads;
+        call.last = total * (thread + 1) / data->threads;
+        call.scratch = rx_guarded_alloc((size_t)k->scratch_bytes, &block);
+        fn(&call, data->t);
+        if (!rx_guarded_intact(block, (size_t)k->scratch_bytes)) {
+            fprintf(stderr, "%s: %s: written outside of its scratch memory of %lld bytes\n",
+                    b->cases[i].label, k->name, (long long)k->scratch_bytes);
+            wrong = 1;
+        }
+        free(block);
+    }
+    return wrong;
+}
+
+static int
+check(const struct build *b, int i)
+{
+    const struct rx_kernel_case *c = &b->cases[i];
+    struct rx_case_data kernel, reference;
+    rx_case_data_open(&kernel, c);
+    rx_case_data_open(&reference, c);
+    rx_reference_run(&c->problem, reference.n, reference.threads, reference.t);
+    int wrong = run(b, i, &kernel);
+    wrong += rx_case_data_compare(c, &kernel, &reference);
+    rx_case_data_close(&kernel);
+    rx_case_data_close(&reference);
+    return wrong != 0;
+}
+
+static void
+load(struct build *b)
+{
+    for (int i = 0; i < COMPILERS && i < b->n; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/l%d.so", b->folder, i);
+        b->library[i] = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        if (!b->library[i])
+            fprintf(stderr, "%s\n", dlerror());
+    }
+}
+
+static void
+clean(struct build *b)
+{
+    char command[128];
+    for (int i = 0; i < COMPILERS; i++)
+        if (b->library[i])
+            dlclose(b->library[i]);
+    snprintf(command, sizeof command, "rm -rf %s", b->folder);
+    if (!getenv("RXGEN_KEEP") && system(command) != 0)
+        fprintf(stderr, "%s: cannot be removed\n", b->folder);
+    free(b->kernel);
+}
+
+int
+rx_kernel_cases(const struct rx_kernel_case *cases, int n_cases, const char *arch)
+{
+    struct rx_error error = {0};
+    struct build b = {.cases = cases, .n = n_cases, .folder = "/tmp/rx_kernels_XXXXXX"};
+    int failed = 0;
+    b.kernel = rx_memory_alloc((size_t)n_cases * sizeof *b.kernel);
+    int status = rx_target_cpu.machine(arch, &b.machine, &error);
+    if (status == RX_OK && !mkdtemp(b.folder))
+        status = rx_error_refused(&error, "%s: no temporary folder", b.folder);
+    for (int i = 0; i < n_cases && status == RX_OK; i++)
+        status = render(&b, i, &error);
+    if (status == RX_OK && compile(&b) != 0)
+        status = rx_error_refused(&error, "%s: kernels do not compile", b.folder);
+    if (status == RX_OK)
+        load(&b);
+    else
+        failed = n_cases, fprintf(stderr, "%s\n", error.text);
+    for (int i = 0; i < n_cases && status == RX_OK; i++)
+        failed += check(&b, i);
+    clean(&b);
+    return failed;
+}
+
+int
+rx_kernel_case(const struct rx_problem *problem, int n, int threads, const char *arch,
+               double tolerance)
+{
+    const struct rx_kernel_case c = {
+        .label = rx_problem_op_text(problem->op),
+        .problem = *problem,
+        .n = n,
+        .threads = threads,
+        .tolerance = tolerance,
+    };
+    return rx_kernel_cases(&c, 1, arch);
+}
+
+static enum rx_dtype
+dtype_of(enum rx_operand_kind kind)
+{
+    return kind == RX_OPERAND_PARTIAL  ? RX_F64
+           : kind == RX_OPERAND_INDEX  ? RX_U8
+           : kind == RX_OPERAND_LABELS ? RX_I32
+                                       : RX_F32;
+}
+
+int
+rx_case_operand(struct rx_problem *problem, enum rx_operand_kind kind, enum rx_domain domain,
+                int access, int64_t c, int rows, const char *name)
+{
+    struct rx_operand *o = &problem->operand[problem->n_operands];
+    *o = (struct rx_operand){
+        .kind = kind,
+        .dtype = dtype_of(kind),
+        .domain = domain,
+        .access = access,
+        .rows = rows,
+        .c = c,
+        .pitch = (int)(rows > 0 ? (c + 15) / 16 * 16 : c),
+    };
+    snprintf(o->name, sizeof o->name, "%s", name);
+    return problem->n_operands++;
+}
+
+int
+rx_case_step(struct rx_chain *chain, enum rx_step_op op, int a, int b, int operand, int row)
+{
+    chain->step[chain->n] = (struct rx_step){op, a, b, operand, row};
+    chain->result = chain->n;
+    return chain->n++;
+}
+
+struct rx_geometry
+rx_case_map(int h, int w, int c)
+{
+    return (struct rx_geometry){
+        .h = h, .w = w, .c = c, .oh = h, .ow = w, .k = c, .groups = c, .r = 1, .s = 1, .stride = 1};
+}
+
+struct rx_geometry
+rx_case_conv(int h, int w, int c, int k, int groups, int taps, int stride, int pad)
+{
+    return (struct rx_geometry){
+        .h = h,
+        .w = w,
+        .c = c,
+        .oh = (h + 2 * pad - taps) / stride + 1,
+        .ow = (w + 2 * pad - taps) / stride + 1,
+        .k = k,
+        .groups = groups,
+        .r = taps,
+        .s = taps,
+        .stride = stride,
+        .pad = pad,
+    };
+}

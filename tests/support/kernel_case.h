@@ -1,0 +1,44 @@
+// Kernel cases: problems are selected, rendered, compiled together into one shared object, loaded,
+// run and compared with the reference.
+#ifndef RX_TESTS_KERNEL_CASE_H
+#define RX_TESTS_KERNEL_CASE_H
+
+#include "gen/target/target.h"
+
+// One case. Fields that are zero have a sensible value: n 1, threads 1.
+struct rx_kernel_case {
+    const char *label;
+    struct rx_problem problem;
+    int n;                           // images
+    int threads;                     // threads that share the kernel, run one after the other
+    double tolerance;                // largest error of an operand, relative to its largest value
+    const struct rx_config *config;  // NULL: the best candidate
+    const float *hyper;              // [RX_HYPER_N], NULL: usual values
+};
+
+// Runs all cases for an architecture ("native" ...); returns how many failed, each with a line on
+// stderr that says which operand was wrong by how much. A kernel that writes outside of its
+// operands or of its scratch memory, or touches what it may only read, fails too.
+int
+rx_kernel_cases(const struct rx_kernel_case *cases, int n_cases, const char *arch);
+
+// One case alone: 0 where it passes.
+int
+rx_kernel_case(const struct rx_problem *problem, int n, int threads, const char *arch,
+               double tolerance);
+
+// Building problems. Each returns the index of the new operand or value; pitch 0 is the channels
+// (of a COEF or PARTIAL rounded up to 16).
+int
+rx_case_operand(struct rx_problem *problem, enum rx_operand_kind kind, enum rx_domain domain,
+                int access, int64_t c, int rows, const char *name);
+int
+rx_case_step(struct rx_chain *chain, enum rx_step_op op, int a, int b, int operand, int row);
+
+// The geometry of a pointwise problem, and of a convolution or pooling (whose output follows).
+struct rx_geometry
+rx_case_map(int h, int w, int c);
+struct rx_geometry
+rx_case_conv(int h, int w, int c, int k, int groups, int taps, int stride, int pad);
+
+#endif
