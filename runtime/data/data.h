@@ -25,6 +25,8 @@ void
 rx_data_close(struct rx_data *data);
 int64_t
 rx_data_count(const struct rx_data *data, enum rx_split split);
+int64_t
+rx_data_bytes(const struct rx_data *data);  // that it allocated (a mapped file is not)
 
 // How samples are drawn and changed. One seed gives one run for any number of workers: every random
 // number is a function of (seed, epoch, sample, purpose), Philox.
