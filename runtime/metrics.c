@@ -2,6 +2,7 @@
 #include "runtime/metrics.h"
 
 #include <math.h>
+#include <stddef.h>
 
 enum { TOP5 = 5 };
 

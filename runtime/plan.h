@@ -113,6 +113,7 @@ struct rx_plan {
     const char *arch;
     const char *hash;  // of the plan's text: two plans with one hash train to the same bits
     int image_h, image_w, image_c, classes;
+    int min_pixels;  // of the smallest map that a batch norm normalises
     struct rx_recipe recipe;
     int n_tensors, n_kernels, n_args, n_params;
     const struct rx_plan_tensor *tensor;

@@ -1,5 +1,6 @@
 // The plan in memory: the tensors of both graphs in one list, steps with their operands,
 // parameters.
+#include <limits.h>
 #include <string.h>
 
 #include "gen/plan/network.h"
@@ -175,6 +176,18 @@ assemble_params(struct assembly *a)
     plan->param = out;
 }
 
+static int
+min_pixels(const struct rx_graph *g)
+{
+    int least = INT_MAX;
+    for (int i = 0; i < g->n_nodes; i++) {
+        const struct rx_geometry *q = &g->node[i].geometry;
+        if (g->node[i].op == RX_OP_BN_COEF && q->h * q->w < least)
+            least = q->h * q->w;
+    }
+    return least;
+}
+
 void
 rx_network_assemble(struct rx_network *net)
 {
@@ -193,6 +206,7 @@ rx_network_assemble(struct rx_network *net)
                                  .image_w = input->w,
                                  .image_c = input->c,
                                  .classes = g->classes,
+                                 .min_pixels = min_pixels(g),
                                  .recipe = train->front.recipe};
     assemble_tensors(&a);
     assemble_kernels(&a);

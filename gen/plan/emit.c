@@ -229,3 +229,66 @@ rx_emit_network(const struct rx_emit *emit, struct rx_network *net, struct rx_er
     free(s.job);
     return status;
 }
+
+static const struct rx_network_kernel *
+find_kernel(const struct rx_network *net, const char *which)
+{
+    enum { LEAST_DIGITS = 8 };
+    const size_t n = strlen(which);
+    for (int i = 0; i < net->n_kernels; i++) {
+        const struct rx_kernel *k = &net->kernel[i]->kernel;
+        if (strcmp(k->name, which) == 0 || (n >= LEAST_DIGITS && strncmp(k->hash, which, n) == 0))
+            return net->kernel[i];
+    }
+    return NULL;
+}
+
+static int
+build_only(struct stage *s, const struct rx_network_kernel *k, struct rx_error *error)
+{
+    struct rx_text headers = {0}, source = {0};
+    int status = write_headers(s, s->folder, &headers, error);
+    if (status == RX_OK)
+        status = render(s, k, &source, error);
+    s->job[0] = (struct rx_compile_job){.source = at(s, "%s.c", k->kernel.name),
+                                        .object = at(s, "%s.o", k->kernel.name)};
+    s->job[1] = (struct rx_compile_job){.source = at(s, "%s", "driver.c"),
+                                        .object = at(s, "%s", "driver.o")};
+    if (status == RX_OK)
+        status = rx_file_write(s->job[0].source, rx_text_str(&source), source.n, error);
+    rx_text_clear(&source);
+    if (status == RX_OK)
+        status = rx_render_driver(&s->net->machine, &k->kernel, &source, error);
+    if (status == RX_OK)
+        status = rx_file_write(s->job[1].source, rx_text_str(&source), source.n, error);
+    if (status == RX_OK)
+        status = rx_compile_all(&s->emit->compile, s->job, 2, error);
+    if (status == RX_OK)
+        status = rx_compile_link(&s->emit->compile, s->job, 2, s->emit->location->library,
+                                 at(s, "%s", "driver"), error);
+    rx_text_close(&headers);
+    rx_text_close(&source);
+    return status;
+}
+
+int
+rx_emit_only(const struct rx_emit *emit, struct rx_network *net, const char *which,
+             struct rx_error *error)
+{
+    const struct rx_network_kernel *k = find_kernel(net, which);
+    if (k == NULL)
+        return rx_error_user(error,
+                             "--only %.100s: no kernel of %s has this name, or a hash that "
+                             "starts with it: --explain lists them",
+                             which, net->plan.model);
+    struct stage s = {.emit = emit, .net = net};
+    snprintf(s.folder, sizeof s.folder, "%.4000s/only-%.8s", emit->folder, k->kernel.hash);
+    struct rx_compile_job job[2];
+    s.job = job;
+    int status = rx_file_make_folder(s.folder, error);
+    if (status == RX_OK)
+        status = build_only(&s, k, error);
+    if (status == RX_OK && !emit->compile.quiet)
+        fprintf(stderr, "%s/driver checks and times %s\n", s.folder, k->kernel.name);
+    return status;
+}

@@ -20,7 +20,7 @@ rx_emit_network(const struct rx_emit *emit, struct rx_network *net, struct rx_er
 
 // --only: one kernel (by name, or by the first digits of its hash) with a driver, built there.
 int
-rx_emit_only(const struct rx_emit *emit, const struct rx_network *net, const char *which,
+rx_emit_only(const struct rx_emit *emit, struct rx_network *net, const char *which,
              struct rx_error *error);
 
 #endif

@@ -140,12 +140,13 @@ print_head(const struct rx_plan *p, const char *hash, struct rx_text *out)
     rx_text_add(out, "const struct rx_plan rx_plan_data = {\n    .version = RX_PLAN_VERSION,\n"
                      "    .model = ");
     print_text(out, p->model);
-    rx_text_printf(out,
-                   ",\n    .form = \"%s\",\n    .dtype = \"%s\",\n    .target = \"%s\",\n"
-                   "    .arch = \"%s\",\n    .hash = \"%s\",\n    .image_h = %d,\n"
-                   "    .image_w = %d,\n    .image_c = %d,\n    .classes = %d,\n",
-                   p->form, p->dtype, p->target, p->arch, hash, p->image_h, p->image_w, p->image_c,
-                   p->classes);
+    rx_text_printf(
+        out,
+        ",\n    .form = \"%s\",\n    .dtype = \"%s\",\n    .target = \"%s\",\n"
+        "    .arch = \"%s\",\n    .hash = \"%s\",\n    .image_h = %d,\n"
+        "    .image_w = %d,\n    .image_c = %d,\n    .classes = %d,\n    .min_pixels = %d,\n",
+        p->form, p->dtype, p->target, p->arch, hash, p->image_h, p->image_w, p->image_c, p->classes,
+        p->min_pixels);
     print_recipe(&p->recipe, out);
     rx_text_printf(out,
                    "    .n_tensors = %d,\n    .n_kernels = %d,\n    .n_args = %d,\n"
