@@ -1,13 +1,13 @@
 # rxgen: `make help` lists what can be made.
 .DELETE_ON_ERROR:
-MAKEFLAGS += --no-builtin-rules
+MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
+.DEFAULT_GOAL := all
 
 BUILD ?= out/build
-CC ?= cc
+PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 STRICT := -std=gnu11 -Wall -Wextra -Wconversion -Wshadow -Werror
-# Reproducible objects: no absolute path of this machine in them.
 CPPFLAGS += -I. -I/usr/include/lua5.4 -D_GNU_SOURCE
 LIBS_RUNTIME := -l:libjansson.a -l:libz.a -lpthread -lm
 LIBS_GEN := -l:liblua5.4.a -l:libjansson.a -lpthread -ldl -lm
@@ -17,28 +17,26 @@ RUNTIME_SRC := $(wildcard runtime/*.c runtime/cpu/*.c runtime/data/*.c)
 GEN_SRC := $(filter-out gen/main.c,$(wildcard gen/*.c gen/*/*.c gen/*/*/*.c))
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 TEST_SRC := $(wildcard tests/test_*.c)
+LONG_SRC := $(wildcard tests/long/test_*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+LIBS := $(BUILD)/librxgen.a $(BUILD)/librxruntime.a
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
+LONG_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(LONG_SRC))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 
-.PHONY: all deps test help clean
-all: rxgen $(BUILD)/librxruntime.a
+.PHONY: all build deps demo test test-long test-asan build-tests fuzz fuzzers gold lint install
+.PHONY: bench-kernels clean help
 
-deps:
-	@tests/deps.sh
+# --- what is built ---
 
-test: deps
-	@$(MAKE) --no-print-directory -j2 $(TESTS)
-	@tests/run.sh $(TESTS)
+all: build
+	@echo "rxgen is built. What to do next:"
+	@echo "  make demo                              train and evaluate on Fashion-MNIST, a few minutes"
+	@echo "  ./rxgen models/resnext50_32x4d.lua     write and compile the kernels of another network"
 
-clean:
-	rm -rf $(BUILD) rxgen
-
-help:
-	@echo "all      build rxgen and the runtime"
-	@echo "deps     install the packages that are missing"
-	@echo "test     build and run the tests"
-	@echo "clean    remove what was built"
+build: rxgen $(BUILD)/librxruntime.a
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -48,11 +46,119 @@ $(BUILD)/librxruntime.a: $(call obj,$(BASE_SRC) $(RUNTIME_SRC))
 	rm -f $@ && ar rcsD $@ $^
 $(BUILD)/librxgen.a: $(call obj,$(GEN_SRC))
 	rm -f $@ && ar rcsD $@ $^
-rxgen: $(call obj,gen/main.c) $(BUILD)/librxgen.a $(BUILD)/librxruntime.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_GEN)
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call obj,$(SUPPORT_SRC)) $(BUILD)/librxgen.a $(BUILD)/librxruntime.a
+# Tests run the generator of their own build, so that a sanitised one links the sanitised runtime.
+$(BUILD)/rxgen: $(call obj,gen/main.c) $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_GEN)
+rxgen: $(BUILD)/rxgen
+	cp -f $< $@
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call obj,$(SUPPORT_SRC)) $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -rdynamic -o $@ $^ -lcmocka $(LIBS_GEN) $(LIBS_RUNTIME)
 
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_GEN) $(LIBS_RUNTIME)
+
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# --- what is done with it ---
+
+deps:
+	@tests/deps.sh
+
+# A sub-make builds, because `deps` may just have installed the compiler and the headers.
+JOBS ?= $(shell nproc)
+submake = $(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
+
+demo: deps
+	@$(submake) build
+	./rxgen models/fashion_resnext.lua
+	@out/train
+	@run=$$(ls -d out/fashion_resnext/runs/*/ | sort | tail -n 1) && run=$${run%/} && \
+		weights=$$run/best.safetensors && \
+		out/eval --weights $$weights && \
+		echo "checkpoint: $$run/last.safetensors" && echo "weights:    $$weights" && \
+		echo "metrics:    $$run/metrics.jsonl, $$run/summary.csv"
+
+build-tests: $(BUILD)/rxgen $(TESTS)
+build-long-tests: $(BUILD)/rxgen $(LONG_TESTS)
+
+# Where tests find the generator, and a cache that is not the user's.
+test_env = RXGEN=$(BUILD)/rxgen RXGEN_BUILD=$(BUILD) RXGEN_CACHE_DIR=$(abspath $(BUILD))/cache
+
+test: deps
+	@$(submake) build-tests
+	@$(test_env) tests/run.sh $(TESTS)
+
+test-long: deps
+	@$(submake) build-long-tests
+	@$(test_env) TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} tests/run.sh $(LONG_TESTS)
+
+# The same tests, generator, runtime and emitted kernels under the sanitisers. Warnings are not
+# errors there: instrumented code confuses some of gcc's.
+ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-error
+test-asan: export RXGEN_CFLAGS = $(ASAN)
+test-asan: export TEST_TIMEOUT ?= 1800
+test-asan:
+	@$(MAKE) test BUILD=out/build-asan CFLAGS="-O1 -g $(ASAN)"
+
+fuzzers: $(FUZZERS)
+FUZZ_SECONDS ?= 60
+FUZZ := -fsanitize=fuzzer-no-link,address -fno-omit-frame-pointer -Wno-error
+fuzz:
+	@tests/deps.sh fuzz
+	@$(submake) fuzzers BUILD=out/build-fuzz CC=clang CFLAGS="-O1 -g $(FUZZ)"
+	@for name in $(notdir $(basename $(FUZZ_SRC))); do \
+		corpus=out/build-fuzz/corpus/$$name && mkdir -p $$corpus && \
+		out/build-fuzz/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 \
+			-print_final_stats=1 -artifact_prefix=out/build-fuzz/ $$corpus \
+			$$(ls -d tests/fuzz/$$name 2>/dev/null) || exit 1; \
+	done
+
+gold: deps
+	@$(submake) build
+	@tests/gold.sh
+
+lint:
+	@tests/deps.sh lint
+	@tests/lint.sh
+
+SHARE := $(DESTDIR)$(PREFIX)/share/rxgen
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)
+	install -m 755 rxgen $(DESTDIR)$(PREFIX)/bin/rxgen
+	install -m 644 $(BUILD)/librxruntime.a $(SHARE)/
+	find templates models runtime -type f ! -path 'runtime/*.c' | while read -r file; do \
+		install -D -m 644 "$$file" "$(SHARE)/$$file"; done
+
+MODEL ?= models/resnext50_32x4d.lua
+bench-kernels: build
+	./rxgen $(MODEL)
+	out/$(notdir $(basename $(MODEL)))/bench --kernels
+
+# --- what comes later ---
+
+LATER := bench bench-forms bench-peers bench-compile emu cuda-gate gpu-bundle test-interop
+.PHONY: $(LATER)
+$(LATER):
+	@echo "make $@: not there yet, it comes with a later version" >&2; exit 2
+
+clean:
+	rm -rf out/build out/build-asan out/build-fuzz rxgen
+
+help:
+	@echo "make               build rxgen and the runtime for this machine"
+	@echo "make demo          install what is missing, train and evaluate on Fashion-MNIST"
+	@echo "make test          install what is missing, build and run the tests"
+	@echo "make deps          install the packages that are missing"
+	@echo "make lint          formatting, the laws of the tree, cppcheck"
+	@echo "make gold          emit the golden kernels anew and show what changed"
+	@echo "make test-asan     the tests under address and undefined-behaviour sanitizers"
+	@echo "make test-long     tests that take longer than the others together"
+	@echo "make fuzz          fuzz every parser for FUZZ_SECONDS ($(FUZZ_SECONDS)) each"
+	@echo "make bench-kernels time every kernel of MODEL (models/resnext50_32x4d.lua)"
+	@echo "make install       into PREFIX ($(PREFIX))"
+	@echo "make clean         remove what was built (networks under out/ stay)"
+	@echo "later: make $(LATER)"
