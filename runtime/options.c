@@ -413,7 +413,7 @@ rx_settings_parse(enum rx_command command, const struct rx_plan *plan, int argc,
         }
         if (i + 1 == argc)
             return rx_error_user(error, "%s: its value is missing", f->name);
-        double v;
+        double v = 0;
         if (f->kind == TEXT)
             set_text(f, argv[++i], s, error);
         else if (number(f, argv[++i], &v, error) == RX_OK)
