@@ -147,12 +147,158 @@ test_sgd(void **state)
     run(&list);
 }
 
+// relu(bn(x)) and the residual epilogue on every pooling, and a bare one with an index.
+static void
+test_pools(void **state)
+{
+    (void)state;
+    static const int channels[] = {1, 5, 16, 24, 100};
+    struct list list = {.n = 0};
+    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
+        const int c = channels[i], odd = (int)i % 2;
+        const struct rx_geometry g =
+            rx_case_conv(9 + (int)i, 11, c, c, c, odd ? 2 : 3, odd ? 1 : 2, odd ? 0 : 1);
+        struct rx_problem *p =
+            &add(&list, "maxpool index", RX_PROBLEM_MAXPOOL, g, 3, tolerance)->problem;
+        bn_relu(p, RX_DOMAIN_IN, c);
+        rx_case_operand(p, RX_OPERAND_INDEX, RX_DOMAIN_OUT, RX_WRITE, c, 0, "index");
+        just_store(p, RX_DOMAIN_OUT);
+        p = &add(&list, "maxpool", RX_PROBLEM_MAXPOOL, g, 2, tolerance)->problem;
+        bn_relu(p, RX_DOMAIN_IN, c);
+        residual_and_sums(p, RX_DOMAIN_OUT, c);
+        p = &add(&list, "maxpool_grad", RX_PROBLEM_MAXPOOL_GRAD, g, 3, tolerance)->problem;
+        bn_relu(p, RX_DOMAIN_OUT, c);
+        rx_case_operand(p, RX_OPERAND_INDEX, RX_DOMAIN_OUT, RX_READ, c, 0, "index");
+        residual_and_sums(p, RX_DOMAIN_IN, c);
+    }
+    run(&list);
+}
+
+static void
+test_gap(void **state)
+{
+    (void)state;
+    static const int shapes[][3] = {{1, 1, 3}, {7, 7, 24}, {5, 3, 100}, {7, 7, 16}};
+    struct list list = {.n = 0};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct rx_geometry g = rx_case_map(shapes[i][0], shapes[i][1], shapes[i][2]);
+        g.oh = g.ow = 1;
+        struct rx_problem *p = &add(&list, "gap", RX_PROBLEM_GAP, g, 5, tolerance)->problem;
+        bn_relu(p, RX_DOMAIN_IN, g.c);
+        residual_and_sums(p, RX_DOMAIN_OUT, g.c);
+        p = &add(&list, "gap_grad", RX_PROBLEM_GAP_GRAD, g, 5, tolerance)->problem;
+        bn_relu(p, RX_DOMAIN_OUT, g.c);
+        residual_and_sums(p, RX_DOMAIN_IN, g.c);
+        p = &add(&list, "gap alone", RX_PROBLEM_GAP, g, 2, tolerance)->problem;
+        bn_relu(p, RX_DOMAIN_IN, g.c);
+        just_store(p, RX_DOMAIN_OUT);
+    }
+    run(&list);
+}
+
+static void
+vector(struct rx_problem *p, int access, int64_t c, const char *name)
+{
+    rx_case_operand(p, RX_OPERAND_VECTOR, RX_DOMAIN_NONE, access, c, 0, name);
+}
+
+static void
+rows(struct rx_problem *p, enum rx_operand_kind kind, int access, int c, int n, const char *name)
+{
+    rx_case_operand(p, kind, RX_DOMAIN_NONE, access, c, n, name);
+}
+
+static void
+hyper(struct rx_problem *p)
+{
+    rx_case_operand(p, RX_OPERAND_HYPER, RX_DOMAIN_NONE, RX_READ, RX_HYPER_N, 0, "hyper");
+}
+
+// Coefficients go through double and are rounded once, but for a few operations on f32 inputs.
+static void
+test_bn(void **state)
+{
+    (void)state;
+    static const int channels[] = {1, 3, 16, 24, 100};
+    struct list list = {.n = 0};
+    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
+        const int c = channels[i];
+        const struct rx_geometry g = rx_case_map(5, 7, c);
+        struct rx_problem *p = &add(&list, "bn_coef", RX_PROBLEM_BN_COEF, g, 3, 4e-7)->problem;
+        rows(p, RX_OPERAND_PARTIAL, RX_READ, c, RX_STATS_ROWS, "stats0");
+        vector(p, RX_READ, c, "v0");
+        vector(p, RX_READ, c, "v1");
+        vector(p, RX_READ | RX_WRITE, c, "v2");
+        vector(p, RX_READ | RX_WRITE, c, "v3");
+        hyper(p);
+        rows(p, RX_OPERAND_COEF, RX_WRITE, c, RX_COEF_ROWS, "coef0");
+        p = &add(&list, "bn_fold", RX_PROBLEM_BN_FOLD, g, 3, 4e-7)->problem;
+        for (int v = 0; v < 4; v++)
+            vector(p, RX_READ, c, "v");
+        rows(p, RX_OPERAND_COEF, RX_WRITE, c, RX_COEF_ROWS, "coef0");
+        p = &add(&list, "bn_grad_coef", RX_PROBLEM_BN_GRAD_COEF, g, 3, 4e-7)->problem;
+        rows(p, RX_OPERAND_PARTIAL, RX_READ, c, RX_SUMS_ROWS, "sums0");
+        rows(p, RX_OPERAND_COEF, RX_READ, c, RX_COEF_ROWS, "coef0");
+        vector(p, RX_READ, c, "v0");
+        rows(p, RX_OPERAND_COEF, RX_WRITE, c, RX_GRAD_COEF_ROWS, "coef1");
+        vector(p, RX_WRITE, c, "v1");
+        vector(p, RX_WRITE, c, "v2");
+    }
+    run(&list);
+}
+
+static void
+test_loss(void **state)
+{
+    (void)state;
+    static const int classes[] = {2, 10, 100, 1000};
+    struct list list = {.n = 0};
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+        const struct rx_geometry g = rx_case_map(1, 1, classes[i]);
+        struct rx_problem *p = &add(&list, "loss", RX_PROBLEM_LOSS, g, 7, 1e-6)->problem;
+        map(p, RX_DOMAIN_OUT, RX_READ, "x0");
+        rx_case_operand(p, RX_OPERAND_LABELS, RX_DOMAIN_NONE, RX_READ, 1, 0, "labels");
+        hyper(p);
+        map(p, RX_DOMAIN_OUT, RX_WRITE, "y0");
+        rx_case_operand(p, RX_OPERAND_LOSS, RX_DOMAIN_NONE, RX_WRITE, 1, 0, "loss");
+        p = &add(&list, "bias_grad", RX_PROBLEM_BIAS_GRAD, g, 7, 1e-6)->problem;
+        map(p, RX_DOMAIN_OUT, RX_READ, "x0");
+        vector(p, RX_WRITE, classes[i], "v0");
+    }
+    run(&list);
+}
+
+static void
+test_weights(void **state)
+{
+    (void)state;
+    static const int shapes[][4] = {{16, 16, 1, 3},  {64, 40, 1, 1},  {20, 36, 2, 3}, {3, 24, 1, 7},
+                                    {100, 10, 1, 1}, {48, 32, 16, 3}, {20, 30, 10, 3}};
+    struct list list = {.n = 0};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const int *s = shapes[i];
+        const struct rx_geometry g = rx_case_conv(7, 7, s[0], s[1], s[2], s[3], 1, s[3] / 2);
+        struct rx_problem *p = &add(&list, "transpose", RX_PROBLEM_TRANSPOSE, g, 1, 0)->problem;
+        rx_case_operand(p, RX_OPERAND_WEIGHTS, RX_DOMAIN_NONE, RX_READ, 1, 0, "w");
+        rx_case_operand(p, RX_OPERAND_WEIGHTS_DGRAD, RX_DOMAIN_NONE, RX_WRITE, 1, 0, "wt");
+    }
+    static const int64_t counts[] = {1, 100, 4096, 9000};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        struct rx_problem *p =
+            &add(&list, "reduce", RX_PROBLEM_REDUCE, (struct rx_geometry){0}, 1, 4e-7)->problem;
+        rx_case_operand(p, RX_OPERAND_WEIGHTS_PARTIAL, RX_DOMAIN_NONE, RX_READ, counts[i], 0, "dw");
+        vector(p, RX_WRITE, counts[i], "v0");
+    }
+    run(&list);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_map),
-        cmocka_unit_test(test_sgd),
+        cmocka_unit_test(test_map),     cmocka_unit_test(test_sgd), cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_gap),     cmocka_unit_test(test_bn),  cmocka_unit_test(test_loss),
+        cmocka_unit_test(test_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,7 +84,7 @@ compile(const struct build *b)
             &command,
             "%s -std=gnu11 -O3 -ffp-contract=fast -fno-math-errno -Wall -Wextra "
             "-Wconversion -Wshadow -Werror -fPIC -shared %s %s -Iruntime -Itemplates/cpu "
-            "-o %s/l%d.so %s/k%d_*.c & p%d=$!\n",
+            "-o %s/l%d.so %s/k%d_*.c -lm & p%d=$!\n",
             or_default("CC", "cc"), b->machine.flags, or_default("RXGEN_CFLAGS", ""), b->folder, i,
             b->folder, i, i);
     }

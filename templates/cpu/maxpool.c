@@ -1,0 +1,95 @@
+// Maximum over windows. The first of equal values wins; taps outside the map do not take part.
+//@ doc task: TILE_P consecutive pixels of the N * OH * OW; tasks = ceil(N * OH * OW / TILE_P)
+//@ doc scratch floats: TILE_P * RX_LANES, one vector of channels of a task's pixels
+#include "tile_generic.h"  //@ tile
+#include <math.h>
+#include <string.h>  //@ when index
+
+//@ consts
+enum { H = 9, W = 7 };                 // input map
+enum { OH = 5, OW = 4, K = 6 };        // output map
+enum { C = K };                        // channels of both
+enum { R = 3, S = 3, ST = 2, P = 1 };  // window, stride, padding
+enum { TILE_P = 64 };                  // pixels a task
+//@ end
+
+static inline rx_v
+choose(rx_vi wins, rx_v a, rx_v b)
+{
+    return (rx_v)((wins & (rx_vi)a) | (~wins & (rx_vi)b));
+}
+
+//@ if index
+// Stores lanes as bytes: a tap's number is less than 256.
+static inline void
+store_bytes(uint8_t *p, rx_vi v, int n)
+{
+    typedef uint8_t bytes __attribute__((vector_size(RX_LANES)));
+    const bytes b = __builtin_convertvector(v, bytes);
+    memcpy(p, &b, (size_t)n);
+}
+//@ end
+
+void
+RX_KERNEL(const struct rx_call *call, void *const *t)
+{
+    //@ operands
+    const float *restrict x0 = t[0];  // [N][9][7][6]
+    uint8_t *restrict winner = t[1];  // [N][5][4][6]
+    float *restrict y0 = t[2];        // [N][5][4][6]
+    //@ end
+    float *restrict tile = call->scratch;  // [TILE_P][RX_LANES]  //@ when stats
+    const int64_t pixels = (int64_t)call->n * OH * OW;
+    //@ clear
+    //@ end
+
+    for (int64_t task = call->first; task < call->last; task++) {
+        const int64_t first = task * TILE_P;
+        const int rows = (int)(pixels - first < TILE_P ? pixels - first : TILE_P);
+        for (int c = 0; c < K; c += RX_LANES) {
+            const int lanes = K - c < RX_LANES ? K - c : RX_LANES;  //@ when tail_out
+            //@ epilogue_begin channel=c lanes=lanes
+            //@ end
+            for (int i = 0; i < rows; i++) {
+                const int64_t n = (first + i) / (OH * OW);
+                const int oh = (int)((first + i) / OW % OH), ow = (int)((first + i) % OW);
+                // 1. The best of the window.
+                rx_v best = rx_set1(-INFINITY);
+                rx_vi won = (rx_vi)rx_zero();  //@ when index
+                for (int r = 0; r < R; r++) {
+                    const int h = oh * ST + r - P;
+                    if (h < 0 || h >= H)
+                        continue;
+                    for (int s = 0; s < S; s++) {
+                        const int w = ow * ST + s - P;
+                        if (w < 0 || w >= W)
+                            continue;
+                        const int64_t pixel = (n * H + h) * W + w;
+                        //@ prologue 0 pixel=pixel channel=c lanes=lanes into=x
+                        const rx_v x = rx_load_n(x0 + pixel * C + c, lanes);
+                        //@ end
+                        const rx_vi wins = x > best;
+                        best = choose(wins, x, best);
+                        //@ if index
+                        won = (wins & (r * S + s)) | (~wins & won);
+                        //@ end
+                    }
+                }
+                // 2. Epilogue.
+                //@ if index
+                //@ if tail_out
+                store_bytes(winner + (first + i) * K + c, won, lanes);
+                //@ else
+                store_bytes(winner + (first + i) * K + c, won, RX_LANES);
+                //@ end
+                //@ end
+                //@ epilogue pixel=(first + i) channel=c lanes=lanes at=(tile + i * RX_LANES) acc=best
+                rx_store(tile + i * RX_LANES, best);
+                rx_store_n(y0 + (first + i) * K + c, best, lanes);
+                //@ end
+            }
+            //@ epilogue_end channel=c lanes=lanes at=(tile + i * RX_LANES) row=i rows=rows
+            //@ end
+        }
+    }
+}
