@@ -1,0 +1,29 @@
+// A temporary folder for a test's files.
+#ifndef RX_TESTS_FOLDER_H
+#define RX_TESTS_FOLDER_H
+
+#include <stddef.h>
+
+enum { RX_FOLDER_CHARS = 512 };
+
+struct rx_test_folder {
+    char path[RX_FOLDER_CHARS];
+};
+
+void
+rx_test_folder_open(struct rx_test_folder *folder);
+
+// Removes the folder and the files in it.
+void
+rx_test_folder_close(struct rx_test_folder *folder);
+
+// The path of a file in it; `path` is returned.
+const char *
+rx_test_folder_file(const struct rx_test_folder *folder, const char *name,
+                    char path[RX_FOLDER_CHARS]);
+
+// Writes a file and asserts that this worked.
+void
+rx_test_folder_write(const char *path, const void *bytes, size_t n);
+
+#endif
