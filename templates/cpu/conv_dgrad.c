@@ -1,6 +1,7 @@
 // Data gradient of a convolution, dense or with wide groups, as a matrix product: the outputs'
 // gradients that touch TILE_P input pixels are packed into a panel (prologue applied), multiplied
-// with blocks of input channels, and each block goes through the epilogue while it lies in the cache.
+// with blocks of input channels, and each block goes through the epilogue while it lies in the
+// cache.
 //@ doc task: TILE_P consecutive pixels of the N * H * W input pixels, which are counted image by
 //@ doc       image, phase by phase (h % ST, w % ST), row by row
 //@ doc       tasks = ceil(N * H * W / TILE_P)
@@ -41,8 +42,7 @@ locate(int pixel)
     for (int phase = 0; phase < ST * ST; phase++) {
         place.ph = phase / ST;
         place.pw = phase % ST;
-        place.left =
-            (H - place.ph + ST - 1) / ST * ((W - place.pw + ST - 1) / ST) - place.at;
+        place.left = (H - place.ph + ST - 1) / ST * ((W - place.pw + ST - 1) / ST) - place.at;
         if (place.left > 0)
             break;
         place.at = -place.left;
@@ -64,7 +64,7 @@ static inline void
 multiply(const float *restrict panel,  // [TILE_M][TAPS_PITCH]
          const float *restrict w,      // [..][R][S][KG][BLOCK]
          int r0, int s0,
-         float *restrict out)          // [TILE_M][TILE_C]
+         float *restrict out)  // [TILE_M][TILE_C]
 {
     rx_v acc[TILE_M][TILE_N];
 #pragma GCC unroll 16
@@ -155,7 +155,9 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                         }
                         const int64_t from = (n * OH + oh) * OW + ow;
                         for (int k = 0; k < KG; k += RX_LANES) {
-                            const int lanes = KG - k < RX_LANES ? KG - k : RX_LANES;  //@ when tail_out
+                            //@ if tail_out
+                            const int lanes = KG - k < RX_LANES ? KG - k : RX_LANES;
+                            //@ end
                             //@ prologue 0 pixel=from channel=(g * KG + k) lanes=lanes into=x
                             const rx_v x = rx_load_n(x0 + from * K + g * KG + k, lanes);
                             //@ end

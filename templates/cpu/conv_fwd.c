@@ -1,6 +1,6 @@
-// Forward convolution, dense or with wide groups, as a matrix product: the inputs that TILE_P output
-// pixels see are packed into a panel (prologue applied), multiplied with blocks of outputs, and each
-// block goes through the epilogue while it lies in the cache.
+// Forward convolution, dense or with wide groups, as a matrix product: the inputs that TILE_P
+// output pixels see are packed into a panel (prologue applied), multiplied with blocks of outputs,
+// and each block goes through the epilogue while it lies in the cache.
 //@ doc task: TILE_P consecutive pixels of the N * OH * OW output pixels
 //@ doc       tasks = ceil(N * OH * OW / TILE_P)
 //@ doc scratch floats: ROWS * (R * S * CG + 16) + ROWS * TILE_N * RX_LANES,
@@ -72,8 +72,8 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     const float *restrict w = t[1];   // [G][BLOCKS][R][S][CG][BLOCK]
     float *restrict y0 = t[2];        // [N][OH][OW][K]
     //@ end
-    float *restrict panel = call->scratch;              // [ROWS][TAPS_PITCH]
-    float *restrict tile = panel + ROWS * TAPS_PITCH;   // [ROWS][TILE_K]
+    float *restrict panel = call->scratch;             // [ROWS][TAPS_PITCH]
+    float *restrict tile = panel + ROWS * TAPS_PITCH;  // [ROWS][TILE_K]
     const int64_t pixels = (int64_t)call->n * OH * OW;
     //@ clear
     //@ end
@@ -109,7 +109,9 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                         }
                         const int64_t pixel = (n * H + h) * W + wi;
                         for (int c = 0; c < CG; c += RX_LANES) {
-                            const int lanes = CG - c < RX_LANES ? CG - c : RX_LANES;  //@ when tail_in
+                            //@ if tail_in
+                            const int lanes = CG - c < RX_LANES ? CG - c : RX_LANES;
+                            //@ end
                             //@ prologue 0 pixel=pixel channel=(g * CG + c) lanes=lanes into=x
                             const rx_v x = rx_load_n(x0 + pixel * C + g * CG + c, lanes);
                             //@ end
@@ -127,7 +129,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 // 3. Epilogue, a vector of channels at a time.
                 for (int v = 0; v < TILE_K && k0 + v < KG; v += RX_LANES) {
                     const int k = g * KG + k0 + v;
-                    const int left = KG - k0 - v;                          //@ when tail_out
+                    const int left = KG - k0 - v;                         //@ when tail_out
                     const int lanes = left < RX_LANES ? left : RX_LANES;  //@ when tail_out
                     //@ epilogue_begin channel=k lanes=lanes
                     //@ end

@@ -34,7 +34,7 @@ static inline void
 multiply(const float *restrict inputs,     // [pixels][TAPS_PITCH]
          const float *restrict gradients,  // [pixels][TILE_K]
          int pixels, int taps, enum start start,
-         float *restrict dw)               // [..][TAPS][BLOCK]
+         float *restrict dw)  // [..][TAPS][BLOCK]
 {
     rx_v acc[TILE_M][TILE_N];
 #pragma GCC unroll 16
@@ -59,8 +59,7 @@ multiply(const float *restrict inputs,     // [pixels][TAPS_PITCH]
     for (int i = 0; i < TILE_M; i++)
 #pragma GCC unroll 16
         for (int v = 0; v < TILE_N; v++) {
-            float *to =
-                dw + v * RX_LANES / BLOCK * TAPS * BLOCK + i * BLOCK + v * RX_LANES % BLOCK;
+            float *to = dw + v * RX_LANES / BLOCK * TAPS * BLOCK + i * BLOCK + v * RX_LANES % BLOCK;
             if (i < taps)
                 rx_store(to, start == ADD ? rx_load(to) + acc[i][v] : acc[i][v]);
         }
@@ -74,8 +73,9 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     const float *restrict u0 = t[1];  // [N][OH][OW][K]
     float *restrict dw = t[2];        // [T][G][BLOCKS][R][S][CG][BLOCK]
     //@ end
-    float *restrict inputs = call->scratch;                   // [TILE_P][TAPS_PITCH]
-    float *restrict gradients = inputs + TILE_P * TAPS_PITCH; // [BLOCKS * BLOCK / TILE_K][TILE_P][TILE_K]
+    float *restrict inputs = call->scratch;  // [TILE_P][TAPS_PITCH]
+    // [BLOCKS * BLOCK / TILE_K][TILE_P][TILE_K]
+    float *restrict gradients = inputs + TILE_P * TAPS_PITCH;
     float *restrict part = dw + call->thread * (int64_t)COUNT_DW;
     const int64_t pixels = (int64_t)call->n * OH * OW;
     if (call->first >= call->last)
@@ -115,7 +115,9 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                         }
                         const int64_t pixel = (n * H + h) * W + wi;
                         for (int c = 0; c < CG; c += RX_LANES) {
-                            const int lanes = CG - c < RX_LANES ? CG - c : RX_LANES;  //@ when tail_in
+                            //@ if tail_in
+                            const int lanes = CG - c < RX_LANES ? CG - c : RX_LANES;
+                            //@ end
                             //@ prologue 0 pixel=pixel channel=(g * CG + c) lanes=lanes into=x
                             const rx_v x = rx_load_n(x0 + pixel * C + g * CG + c, lanes);
                             //@ end

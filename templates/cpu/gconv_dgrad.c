@@ -1,7 +1,7 @@
 // Data gradient of a convolution with groups of at most 8 channels: the lanes of a vector run
-// across groups. The rows of the outputs' gradient that a task sees are expanded, a vector of inputs
-// at a time, so that lane c holds what input c multiplies; then a tap is one multiply-add of whole
-// vectors.
+// across groups. The rows of the outputs' gradient that a task sees are expanded, a vector of
+// inputs at a time, so that lane c holds what input c multiplies; then a tap is one multiply-add of
+// whole vectors.
 //@ doc task: TILE_P rows of an image's input map (fewer at its end)
 //@ doc       tasks = N * ceil(H / TILE_P)
 //@ doc scratch floats: RX_LANES * (((TILE_P + R + ST - 3) / ST + 1)
@@ -44,7 +44,7 @@ static inline void
 multiply(const float *restrict x,  // [ROWS][..][KG][RX_LANES]
          const float *restrict w,  // [R][S][KG][RX_LANES]
          struct phase phase, int at,
-         float *restrict out)      // [W][RX_LANES]
+         float *restrict out)  // [W][RX_LANES]
 {
     rx_v acc[TILE_M];
 #pragma GCC unroll 16

@@ -32,7 +32,7 @@ static inline void
 multiply(const float *restrict x,  // row r0: [..][CG][RX_LANES]
          const float *restrict w,  // [R][S][CG][RX_LANES]
          int r0, int r1,
-         float *restrict out)      // [TILE_M][RX_LANES]
+         float *restrict out)  // [TILE_M][RX_LANES]
 {
     rx_v acc[TILE_M];
 #pragma GCC unroll 16
@@ -58,8 +58,8 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     const float *restrict w = t[1];   // [R][S][CG][W_PITCH]
     float *restrict y0 = t[2];        // [N][OH][OW][K]
     //@ end
-    float *restrict expanded = call->scratch;          // [ROWS][(OW - 1) * ST + S][CG][RX_LANES]
-    float *restrict tile = expanded + ROWS * ROW;      // [TILE_P * OW][RX_LANES]
+    float *restrict expanded = call->scratch;            // [ROWS][(OW - 1) * ST + S][CG][RX_LANES]
+    float *restrict tile = expanded + ROWS * ROW;        // [TILE_P * OW][RX_LANES]
     float *restrict wk = tile + TILE_P * OW * RX_LANES;  // [R][S][CG][RX_LANES]
     //@ if permuted
     rx_vi group;  // the first lane of each lane's group

@@ -1,6 +1,7 @@
 // Weight gradient of a convolution with groups of at most 8 channels: the lanes of a vector run
-// across groups. The input rows that a task sees are expanded, a vector of outputs at a time, so that
-// lane k holds what output k multiplies; TILE_M taps' sums stay in registers over the task's pixels.
+// across groups. The input rows that a task sees are expanded, a vector of outputs at a time, so
+// that lane k holds what output k multiplies; TILE_M taps' sums stay in registers over the task's
+// pixels.
 //@ doc task: TILE_P rows of an image's output map (fewer at its end)
 //@ doc       tasks = N * ceil(OH / TILE_P)
 //@ doc scratch floats: RX_LANES * (((TILE_P - 1) * ST + R) * ((OW - 1) * ST + S) * CG
