@@ -1,4 +1,4 @@
-// Data sources: IDX files, Fashion-MNIST, synthetic images, tensors; what is wrong with a source is
+// Data sources: Fashion-MNIST, synthetic images, tensors; what is wrong with a source is
 // said.
 #include <math.h>
 #include <setjmp.h>
@@ -15,7 +15,6 @@
 
 #include "runtime/base/text.h"
 #include "runtime/data/data.h"
-#include "runtime/data/idx.h"
 #include "runtime/data/source.h"
 #include "runtime/safetensors.h"
 #include "tests/support/folder.h"
@@ -85,147 +84,6 @@ write_set(const struct rx_test_folder *folder)
     write_gz(rx_test_folder_file(folder, "t10k-labels-idx1-ubyte.gz", path), &text);
     rx_text_close(&text);
 }
-
-// --- IDX ---
-
-static int
-read_text(const struct rx_test_folder *folder, const struct rx_text *text, int rank,
-          struct rx_error *error)
-{
-    char path[RX_FOLDER_CHARS];
-    rx_test_folder_write(rx_test_folder_file(folder, "idx", path), text->s, text->n);
-    struct rx_idx idx;
-    const int status = rx_idx_read(&idx, path, rank, error);
-    rx_idx_close(&idx);
-    return status;
-}
-
-static void
-idx_reads_plain_and_gzipped(void **state)
-{
-    struct rx_text text = {0};
-    build_images(&text, 2);
-    char path[RX_FOLDER_CHARS];
-    for (int gz = 0; gz < 2; gz++) {
-        rx_test_folder_file(*state, "idx", path);
-        if (gz)
-            write_gz(path, &text);
-        else
-            rx_test_folder_write(path, text.s, text.n);
-        struct rx_idx idx;
-        struct rx_error error = {0};
-        assert_int_equal(rx_idx_read(&idx, path, 3, &error), RX_OK);
-        assert_int_equal(idx.rank, 3);
-        assert_int_equal(idx.shape[0], 2);
-        assert_int_equal(idx.shape[1], H);
-        assert_int_equal(idx.shape[2], W);
-        assert_int_equal(idx.count, 2 * H * W);
-        for (int i = 0; i < idx.count; i++)
-            assert_int_equal(idx.bytes[i], i);
-        rx_idx_close(&idx);
-    }
-    rx_text_close(&text);
-}
-
-// More than one piece of the reader's growing buffer.
-static void
-idx_reads_large_files(void **state)
-{
-    enum { N = 5 * 1000 * 1000 + 7 };
-    struct rx_text text = {0};
-    add_big_endian(&text, 0x801);
-    add_big_endian(&text, N);
-    add_bytes(&text, N);
-    char path[RX_FOLDER_CHARS];
-    write_gz(rx_test_folder_file(*state, "idx", path), &text);
-    struct rx_idx idx;
-    struct rx_error error = {0};
-    assert_int_equal(rx_idx_read(&idx, path, 1, &error), RX_OK);
-    assert_int_equal(idx.count, N);
-    assert_memory_equal(idx.bytes, text.s + 8, N);
-    rx_idx_close(&idx);
-    rx_text_close(&text);
-}
-
-static void
-idx_refuses_wrong_headers(void **state)
-{
-    static const struct {
-        uint32_t magic, n;
-        const char *message;
-    } wrong[] = {
-        {0x801, 4, "its magic number is 00000801: 00000803"},
-        {0xd03, 4, "its magic number is 00000d03"},
-        {0x01000803, 4, "its magic number is 01000803"},
-        {0x1f8b0803, 4, "cannot be read or unpacked"},  // looks gzipped
-        {0x803, 0xffffffff, "claims more than"},
-        {0x803, 5, "ends within its elements"},
-        {0x803, 3, "bytes follow the 18 elements"},
-        {0x803, 100000000, "ends within its elements"},  // 600 MB claimed, none allocated
-    };
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        struct rx_text text = {0};
-        add_big_endian(&text, wrong[i].magic);
-        add_big_endian(&text, wrong[i].n);
-        add_big_endian(&text, H);
-        add_big_endian(&text, W);
-        add_bytes(&text, 4 * H * W);
-        struct rx_error error = {0};
-        assert_int_equal(read_text(*state, &text, 3, &error), RX_USER);
-        if (strstr(error.text, wrong[i].message) == NULL)
-            fail_msg("\"%s\" without \"%s\"", error.text, wrong[i].message);
-        rx_text_close(&text);
-    }
-}
-
-static void
-idx_refuses_every_truncation(void **state)
-{
-    struct rx_text text = {0};
-    build_images(&text, 2);
-    for (size_t n = 0; n < text.n; n++) {
-        struct rx_error error = {0};
-        const struct rx_text part = {.s = text.s, .n = n};
-        assert_int_equal(read_text(*state, &part, 3, &error), RX_USER);
-        const char *within = n < 4    ? "its magic number"
-                             : n < 16 ? "its dimensions"
-                                      : "its elements";
-        assert_non_null(strstr(error.text, within));
-    }
-    rx_text_close(&text);
-}
-
-static void
-idx_refuses_broken_gzip(void **state)
-{
-    char path[RX_FOLDER_CHARS];
-    struct rx_text text = {0}, packed = {0};
-    build_images(&text, 4);
-    write_gz(rx_test_folder_file(*state, "whole", path), &text);
-    char bytes[1024];
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    const size_t n = fread(bytes, 1, sizeof bytes, file);
-    fclose(file);
-    // Cut anywhere behind the gzip header, the checksum at the end included.
-    for (size_t cut = 11; cut < n; cut++) {
-        struct rx_error error = {0};
-        rx_text_clear(&packed);
-        rx_text_add_bytes(&packed, bytes, cut);
-        assert_int_equal(read_text(*state, &packed, 3, &error), RX_USER);
-        assert_non_null(strstr(error.text, "unpacked"));
-    }
-    bytes[n - 8] ^= 1;  // the checksum
-    struct rx_error error = {0};
-    rx_text_clear(&packed);
-    rx_text_add_bytes(&packed, bytes, n);
-    assert_int_equal(read_text(*state, &packed, 3, &error), RX_USER);
-    assert_non_null(strstr(error.text, "incorrect data check"));
-    rx_text_close(&text);
-    rx_text_close(&packed);
-}
-
-// --- SPECs ---
 
 static int
 open_spec(const char *spec, const struct rx_data_shape *shape, const struct rx_recipe *recipe,
@@ -531,13 +389,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FOLDER(idx_reads_plain_and_gzipped),    WITH_FOLDER(idx_reads_large_files),
-        WITH_FOLDER(idx_refuses_wrong_headers),      WITH_FOLDER(idx_refuses_every_truncation),
-        WITH_FOLDER(idx_refuses_broken_gzip),        cmocka_unit_test(specs_that_are_unknown),
-        WITH_FOLDER(fashion_reads_and_normalises),   WITH_FOLDER(fashion_refuses_what_does_not_fit),
-        cmocka_unit_test(fashion_reads_the_package), cmocka_unit_test(synthetic_classes_are_apart),
-        cmocka_unit_test(synthetic_counts),          WITH_FOLDER(tensors_are_used_as_they_are),
-        WITH_FOLDER(tensors_that_do_not_fit),
+        cmocka_unit_test(specs_that_are_unknown),       WITH_FOLDER(fashion_reads_and_normalises),
+        WITH_FOLDER(fashion_refuses_what_does_not_fit), cmocka_unit_test(fashion_reads_the_package),
+        cmocka_unit_test(synthetic_classes_are_apart),  cmocka_unit_test(synthetic_counts),
+        WITH_FOLDER(tensors_are_used_as_they_are),      WITH_FOLDER(tensors_that_do_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
