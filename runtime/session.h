@@ -11,7 +11,7 @@
 struct rx_session;
 
 // Bytes that a session will allocate for this batch and these threads (tensors and scratch), known
-// before anything is allocated; exact.
+// before anything is allocated; exact. INT64_MAX where they cannot be counted.
 int64_t
 rx_session_bytes(const struct rx_plan *plan, int batch, int threads);
 
@@ -22,6 +22,14 @@ rx_session_open(const struct rx_plan *plan, int batch, int threads, struct rx_se
                 struct rx_error *error);
 void
 rx_session_close(struct rx_session *session);
+
+// The same for FOLD and INFER alone: parameters without gradients and momenta, and none of the
+// tensors that only TRAIN uses. Asking for one of those is a bug.
+int64_t
+rx_session_bytes_infer(const struct rx_plan *plan, int batch, int threads);
+int
+rx_session_open_infer(const struct rx_plan *plan, int batch, int threads,
+                      struct rx_session **session, struct rx_error *error);
 
 const struct rx_plan *
 rx_session_plan(const struct rx_session *session);

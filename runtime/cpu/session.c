@@ -4,23 +4,33 @@
 // program's bytes, as only one runs at a time), then each thread's scratch.
 #include "runtime/session.h"
 
+#include <assert.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include "runtime/base/memory.h"
 #include "runtime/base/planner.h"
+#include "runtime/cpu/device.h"
 #include "runtime/cpu/pool.h"
+
+enum { PROGRAMS_ALL = (1 << RX_PROGRAMS) - 1 };
+enum { PROGRAMS_INFER = 1 << RX_PROGRAM_FOLD | 1 << RX_PROGRAM_INFER };
+
+enum { ABSENT = -1 };  // offset of a tensor that this session does not hold
+
+// Where everything lies in the session's block.
+struct placement {
+    int64_t *offset;  // of each tensor, or ABSENT
+    int64_t bytes, scratch_offset, scratch_bytes;
+};
 
 struct rx_session {
     const struct rx_plan *plan;
-    int batch, threads;
+    int batch, threads, programs;
     struct rx_pool *pool;
-    int64_t *offset;  // of each tensor in the block
-    int64_t bytes, scratch_offset, scratch_bytes;
+    struct placement place;
     unsigned char *block;
     void **pointer;  // one step's operands
-    int n_pointers;
 };
 
 static int64_t
@@ -35,6 +45,48 @@ size_of(const struct rx_plan_tensor *t, int batch, int threads)
     return t->fixed_bytes + t->image_bytes * batch + t->thread_bytes * threads;
 }
 
+// Whether all sizes, and their sum, can be counted at all.
+static int
+is_countable(const struct rx_plan *plan, int batch, int threads)
+{
+    int64_t total = 0, part;
+    for (int i = 0; i < plan->n_tensors; i++) {
+        const struct rx_plan_tensor *t = &plan->tensor[i];
+        if (__builtin_add_overflow(total, t->fixed_bytes + RX_PLANNER_ALIGN, &total) ||
+            __builtin_mul_overflow(t->image_bytes, batch, &part) ||
+            __builtin_add_overflow(total, part, &total) ||
+            __builtin_mul_overflow(t->thread_bytes, threads, &part) ||
+            __builtin_add_overflow(total, part, &total))
+            return 0;
+    }
+    for (int i = 0; i < plan->n_kernels; i++)
+        if (__builtin_mul_overflow(plan->kernel[i].scratch_bytes + RX_PLANNER_ALIGN, threads,
+                                   &part) ||
+            __builtin_add_overflow(total, part, &total))
+            return 0;
+    return 1;
+}
+
+// Marks with 0 the tensors that these programs use; the others are ABSENT.
+static void
+mark_used(const struct rx_plan *plan, int programs, int64_t *offset)
+{
+    for (int i = 0; i < plan->n_tensors; i++)
+        offset[i] = programs == PROGRAMS_ALL ? 0 : ABSENT;
+    for (int i = 0; i < plan->n_params; i++)
+        offset[plan->param[i].tensor] = 0;
+    for (int p = 0; p < RX_PROGRAMS; p++) {
+        const struct rx_plan_program *program = &plan->program[p];
+        if (!(programs >> p & 1))
+            continue;
+        for (int i = 0; i < program->n_steps; i++)
+            for (int a = 0; a < program->step[i].n_args; a++)
+                offset[plan->arg[program->step[i].first_arg + a].tensor] = 0;
+        if (program->input >= 0)
+            offset[program->input] = 0;
+    }
+}
+
 // Places the tensors of one program from `base` on; returns the bytes they take.
 static int64_t
 place_program(const struct rx_plan *plan, int program, int batch, int threads, int64_t base,
@@ -45,7 +97,7 @@ place_program(const struct rx_plan *plan, int program, int batch, int threads, i
     size_t n = 0;
     for (int i = 0; i < plan->n_tensors; i++) {
         const struct rx_plan_tensor *t = &plan->tensor[i];
-        if (t->life != RX_LIFE_STEPS || t->program != program)
+        if (t->life != RX_LIFE_STEPS || t->program != program || offset[i] == ABSENT)
             continue;
         tensor[n] = i;
         v[n++] = (struct rx_interval){
@@ -59,40 +111,66 @@ place_program(const struct rx_plan *plan, int program, int batch, int threads, i
     return total;
 }
 
-struct placement {
-    int64_t bytes, scratch_offset, scratch_bytes;
-};
-
-static struct placement
-place(const struct rx_plan *plan, int batch, int threads, int64_t *offset)
+// The most scratch that a kernel of these programs takes, a thread.
+static int64_t
+scratch_of(const struct rx_plan *plan, int programs)
 {
-    struct placement p = {0};
+    int64_t most = 0;
+    for (int p = 0; p < RX_PROGRAMS; p++)
+        for (int i = 0; (programs >> p & 1) && i < plan->program[p].n_steps; i++) {
+            const int64_t bytes = plan->kernel[plan->program[p].step[i].kernel].scratch_bytes;
+            most = bytes > most ? bytes : most;
+        }
+    return align(most);
+}
+
+// The caller frees `offset`.
+static struct placement
+place(const struct rx_plan *plan, int programs, int batch, int threads)
+{
+    struct placement p = {.offset = rx_memory_alloc((size_t)plan->n_tensors * sizeof *p.offset)};
+    if (!is_countable(plan, batch, threads)) {
+        p.bytes = INT64_MAX;
+        return p;
+    }
+    mark_used(plan, programs, p.offset);
     for (int i = 0; i < plan->n_tensors; i++) {
-        if (plan->tensor[i].life != RX_LIFE_SESSION)
+        if (plan->tensor[i].life != RX_LIFE_SESSION || p.offset[i] == ABSENT)
             continue;
-        offset[i] = p.bytes;
+        p.offset[i] = p.bytes;
         p.bytes += align(size_of(&plan->tensor[i], batch, threads));
     }
     int64_t largest = 0;
     for (int i = 0; i < RX_PROGRAMS; i++) {
-        const int64_t bytes = place_program(plan, i, batch, threads, p.bytes, offset);
+        if (!(programs >> i & 1))
+            continue;
+        const int64_t bytes = place_program(plan, i, batch, threads, p.bytes, p.offset);
         largest = bytes > largest ? bytes : largest;
     }
     p.scratch_offset = p.bytes + align(largest);
-    for (int i = 0; i < plan->n_kernels; i++)
-        if (align(plan->kernel[i].scratch_bytes) > p.scratch_bytes)
-            p.scratch_bytes = align(plan->kernel[i].scratch_bytes);
+    p.scratch_bytes = scratch_of(plan, programs);
     p.bytes = p.scratch_offset + p.scratch_bytes * threads;
     return p;
+}
+
+static int64_t
+count_bytes(const struct rx_plan *plan, int programs, int batch, int threads)
+{
+    const struct placement p = place(plan, programs, batch, threads);
+    free(p.offset);
+    return p.bytes;
 }
 
 int64_t
 rx_session_bytes(const struct rx_plan *plan, int batch, int threads)
 {
-    int64_t *offset = rx_memory_alloc((size_t)plan->n_tensors * sizeof *offset);
-    const int64_t bytes = place(plan, batch, threads, offset).bytes;
-    free(offset);
-    return bytes;
+    return count_bytes(plan, PROGRAMS_ALL, batch, threads);
+}
+
+int64_t
+rx_session_bytes_infer(const struct rx_plan *plan, int batch, int threads)
+{
+    return count_bytes(plan, PROGRAMS_INFER, batch, threads);
 }
 
 static int
@@ -106,27 +184,19 @@ most_operands(const struct rx_plan *plan)
     return most;
 }
 
-int
-rx_session_open(const struct rx_plan *plan, int batch, int threads, struct rx_session **out,
-                struct rx_error *error)
+static int
+open_programs(const struct rx_plan *plan, int programs, int batch, int threads,
+              struct rx_session **out, struct rx_error *error)
 {
     struct rx_session *s = rx_memory_alloc(sizeof *s);
     s->plan = plan;
     s->batch = batch;
     s->threads = threads;
-    s->offset = rx_memory_alloc((size_t)plan->n_tensors * sizeof *s->offset);
-    const struct placement p = place(plan, batch, threads, s->offset);
-    s->bytes = p.bytes;
-    s->scratch_offset = p.scratch_offset;
-    s->scratch_bytes = p.scratch_bytes;
-    s->n_pointers = most_operands(plan);
-    s->pointer = rx_memory_alloc((size_t)s->n_pointers * sizeof *s->pointer);
-    void *block =
-        mmap(NULL, (size_t)s->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (block == MAP_FAILED) {
-        rx_error_refused(error, "%.0f MB of memory cannot be had: a smaller --batch takes less",
-                         (double)s->bytes / 1e6);
-    } else {
+    s->programs = programs;
+    s->place = place(plan, programs, batch, threads);
+    s->pointer = rx_memory_alloc((size_t)most_operands(plan) * sizeof *s->pointer);
+    void *block = NULL;
+    if (rx_device_alloc(s->place.bytes, &block, error) == RX_OK) {
         s->block = block;
         rx_pool_open(threads, &s->pool, error);
     }
@@ -138,15 +208,28 @@ rx_session_open(const struct rx_plan *plan, int batch, int threads, struct rx_se
     return RX_OK;
 }
 
+int
+rx_session_open(const struct rx_plan *plan, int batch, int threads, struct rx_session **session,
+                struct rx_error *error)
+{
+    return open_programs(plan, PROGRAMS_ALL, batch, threads, session, error);
+}
+
+int
+rx_session_open_infer(const struct rx_plan *plan, int batch, int threads,
+                      struct rx_session **session, struct rx_error *error)
+{
+    return open_programs(plan, PROGRAMS_INFER, batch, threads, session, error);
+}
+
 void
 rx_session_close(struct rx_session *s)
 {
     if (s == NULL)
         return;
     rx_pool_close(s->pool);
-    if (s->block != NULL)
-        munmap(s->block, (size_t)s->bytes);
-    free(s->offset);
+    rx_device_free(s->block, s->place.bytes);
+    free(s->place.offset);
     free(s->pointer);
     free(s);
 }
@@ -172,7 +255,8 @@ rx_session_threads(const struct rx_session *s)
 void *
 rx_session_tensor(struct rx_session *s, int tensor)
 {
-    return s->block + s->offset[tensor];
+    assert(tensor >= 0 && s->place.offset[tensor] != ABSENT);
+    return s->block + s->place.offset[tensor];
 }
 
 // One step as all threads see it.
@@ -193,8 +277,8 @@ run_share(void *user, int thread, int n_threads)
                                  .n_threads = n_threads,
                                  .first = job->tasks * thread / n_threads,
                                  .last = job->tasks * (thread + 1) / n_threads,
-                                 .scratch =
-                                     s->block + s->scratch_offset + s->scratch_bytes * thread};
+                                 .scratch = s->block + s->place.scratch_offset +
+                                            s->place.scratch_bytes * thread};
     job->kernel->fn(&call, s->pointer);
 }
 
@@ -204,7 +288,7 @@ run_step(struct rx_session *s, const struct rx_plan_step *step, int n)
     const struct rx_plan_kernel *k = &s->plan->kernel[step->kernel];
     for (int i = 0; i < step->n_args; i++) {
         const struct rx_plan_arg *arg = &s->plan->arg[step->first_arg + i];
-        s->pointer[i] = s->block + s->offset[arg->tensor] + arg->offset_bytes;
+        s->pointer[i] = s->block + s->place.offset[arg->tensor] + arg->offset_bytes;
     }
     const int64_t units = n * k->task_image + k->task_fixed;
     struct job job = {.session = s,
@@ -217,6 +301,7 @@ run_step(struct rx_session *s, const struct rx_plan_step *step, int n)
 void
 rx_session_run(struct rx_session *s, int program, int n)
 {
+    assert((s->programs >> program & 1) && n >= 1 && n <= s->batch);
     const struct rx_plan_program *p = &s->plan->program[program];
     for (int i = 0; i < p->n_steps; i++)
         run_step(s, &p->step[i], n);
@@ -233,6 +318,7 @@ now(void)
 void
 rx_session_run_timed(struct rx_session *s, int program, int n, double *seconds)
 {
+    assert((s->programs >> program & 1) && n >= 1 && n <= s->batch);
     const struct rx_plan_program *p = &s->plan->program[program];
     double before = now();
     for (int i = 0; i < p->n_steps; i++) {
