@@ -1,0 +1,174 @@
+// Values of a chain as C expressions. A value that is used once is written where it is used, the
+// others have names.
+#include "gen/render/expression.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gen/render/names.h"
+
+int
+rx_chain_resolve(const struct rx_chain *chain, int value)
+{
+    while (chain->step[value].op == RX_STEP_STORE)
+        value = chain->step[value].a;
+    return value;
+}
+
+int
+rx_chain_uses(const struct rx_chain *chain, int value)
+{
+    int n = 0;
+    for (int i = 0; i < chain->n; i++) {
+        const struct rx_step *s = &chain->step[i];
+        n += s->a >= 0 && rx_chain_resolve(chain, s->a) == value;
+        n += s->b >= 0 && rx_chain_resolve(chain, s->b) == value;
+        n += s->op == RX_STEP_STATS && s->a >= 0 && rx_chain_resolve(chain, s->a) == value;
+        n += s->op == RX_STEP_SUMS && s->a >= 0 && rx_chain_resolve(chain, s->a) == value;
+    }
+    return n;
+}
+
+int
+rx_chain_statistics(const struct rx_chain *chain)
+{
+    for (int i = 0; i < chain->n; i++)
+        if (chain->step[i].op == RX_STEP_STATS)
+            return rx_chain_resolve(chain, chain->step[i].a);
+    return -1;
+}
+
+// The first COEF step that loads the same row.
+int
+rx_chain_same_coef(const struct rx_chain *chain, int value)
+{
+    const struct rx_step *s = &chain->step[value];
+    for (int i = 0; i < value; i++) {
+        const struct rx_step *first = &chain->step[i];
+        if (first->op == RX_STEP_COEF && first->operand == s->operand && first->row == s->row)
+            return i;
+    }
+    return value;
+}
+
+static void
+coef_text(const struct rx_problem *p, const struct rx_step *s, struct rx_text *out)
+{
+    const struct rx_operand *o = &p->operand[s->operand];
+    rx_text_add(out, rx_render_operand_name(p, s->operand));
+    if (o->kind == RX_OPERAND_COEF)
+        rx_text_printf(out, "_%s", rx_render_row_name(o, s->row));
+}
+
+// "x0 + pixel * C + c", or with X0_PITCH where pixels are further apart than their channels.
+void
+rx_chain_print_address(const struct rx_chain_printer *p, int operand, struct rx_text *out)
+{
+    const struct rx_operand *o = &p->problem->operand[operand];
+    const struct rx_geometry *g = &p->problem->geometry;
+    const int in = p->domain == RX_DOMAIN_IN, sum = strchr(p->pixel, ' ') != NULL;
+    char pitch[RX_NAME_CHARS + 8];
+    rx_render_pitch_name(p->problem, operand, pitch, sizeof pitch);
+    if (o->pitch == (in ? g->c : g->k))
+        snprintf(pitch, sizeof pitch, "%s", in ? "C" : "K");
+    rx_text_printf(out, "%s + %s%s%s * %s + %s", rx_render_operand_name(p->problem, operand),
+                   sum ? "(" : "", p->pixel, sum ? ")" : "", pitch, p->channel);
+}
+
+void
+rx_chain_print_load(const struct rx_chain_printer *p, const struct rx_step *s, struct rx_text *out)
+{
+    rx_text_add(out, p->tail ? "rx_load_n(" : "rx_load(");
+    if (s->op == RX_STEP_LOAD) {
+        rx_chain_print_address(p, s->operand, out);
+    } else {
+        coef_text(p->problem, s, out);
+        rx_text_printf(out, " + %s", p->channel);
+    }
+    rx_text_printf(out, p->tail ? ", %s)" : ")", p->lanes);
+}
+
+void
+rx_chain_print_name(const struct rx_chain_printer *p, int value, struct rx_text *out)
+{
+    const struct rx_step *s = &p->chain->step[value];
+    if (p->into && value == rx_chain_resolve(p->chain, p->chain->result)) {
+        rx_text_add(out, p->into);
+    } else if (s->op == RX_STEP_ACC && p->acc) {
+        rx_text_add(out, p->acc);
+    } else if (s->op == RX_STEP_COEF && p->is_epilogue) {
+        coef_text(p->problem, s, out);
+        rx_text_add(out, "_v");
+    } else {
+        rx_text_printf(out, "%c%d", p->prefix, value);
+    }
+}
+
+void
+rx_chain_print_expression(const struct rx_chain_printer *p, int value, struct rx_text *out);
+
+void
+rx_chain_print_value(const struct rx_chain_printer *p, int value, struct rx_text *out)
+{
+    value = rx_chain_resolve(p->chain, value);
+    if (p->named[value])
+        rx_chain_print_name(p, value, out);
+    else
+        rx_chain_print_expression(p, value, out);
+}
+
+// An operand of `*` or the right one of `-`.
+void
+rx_chain_print_factor(const struct rx_chain_printer *p, int value, struct rx_text *out)
+{
+    value = rx_chain_resolve(p->chain, value);
+    const enum rx_step_op op = p->chain->step[value].op;
+    const int sum = !p->named[value] && (op == RX_STEP_ADD || op == RX_STEP_SUB);
+    rx_text_add(out, sum ? "(" : "");
+    rx_chain_print_value(p, value, out);
+    rx_text_add(out, sum ? ")" : "");
+}
+
+void
+rx_chain_print_expression(const struct rx_chain_printer *p, int value, struct rx_text *out)
+{
+    const struct rx_step *s = &p->chain->step[value];
+    switch (s->op) {
+    case RX_STEP_ACC:
+        rx_text_printf(out, "rx_load(%s)", p->at);
+        break;
+    case RX_STEP_LOAD:
+    case RX_STEP_COEF:
+        rx_chain_print_load(p, s, out);
+        break;
+    case RX_STEP_ADD:
+        rx_chain_print_value(p, s->a, out);
+        rx_text_add(out, " + ");
+        rx_chain_print_value(p, s->b, out);
+        break;
+    case RX_STEP_SUB:
+    case RX_STEP_MUL:
+        if (s->op == RX_STEP_SUB)
+            rx_chain_print_value(p, s->a, out);
+        else
+            rx_chain_print_factor(p, s->a, out);
+        rx_text_add(out, s->op == RX_STEP_SUB ? " - " : " * ");
+        rx_chain_print_factor(p, s->b, out);
+        break;
+    case RX_STEP_RELU:
+        rx_text_add(out, "rx_relu(");
+        rx_chain_print_value(p, s->a, out);
+        rx_text_add(out, ")");
+        break;
+    case RX_STEP_MASK:
+        rx_text_add(out, "rx_mask(");
+        rx_chain_print_value(p, s->a, out);
+        rx_text_add(out, ", ");
+        rx_chain_print_value(p, s->b, out);
+        rx_text_add(out, ")");
+        break;
+    default:
+        assert(!"a step without a value");
+    }
+}

@@ -1,0 +1,58 @@
+// Printing a pointwise chain: values as C expressions, steps as statements.
+#ifndef RX_RENDER_EXPRESSION_H
+#define RX_RENDER_EXPRESSION_H
+
+#include "gen/target/target.h"
+
+// One chain in one slot.
+struct rx_chain_printer {
+    const struct rx_problem *problem;
+    const struct rx_chain *chain;
+    enum rx_domain domain;
+    int tail;
+    int indent;
+    char prefix;                                     // of value names: e3
+    const char *pixel, *channel, *lanes, *at, *acc;  // C expressions of the slot
+    const char *into;                                // name of a prologue's result
+    int is_epilogue;                                 // coefficients have names from its begin
+    int named[RX_CHAIN_MAX];
+    struct rx_text *out;  // of rx_chain_print
+};
+
+// The value that a step stands for: STORE hands its value on.
+int
+rx_chain_resolve(const struct rx_chain *chain, int value);
+
+// How often a value is written where it is used.
+int
+rx_chain_uses(const struct rx_chain *chain, int value);
+
+// The value that STATS look at, -1 where there is none.
+int
+rx_chain_statistics(const struct rx_chain *chain);
+
+// The first COEF step that loads the same row.
+int
+rx_chain_same_coef(const struct rx_chain *chain, int value);
+
+void
+rx_chain_print_load(const struct rx_chain_printer *p, const struct rx_step *s, struct rx_text *out);
+void
+rx_chain_print_address(const struct rx_chain_printer *p, int operand, struct rx_text *out);
+void
+rx_chain_print_name(const struct rx_chain_printer *p, int value, struct rx_text *out);
+
+// A value: its name, or its expression where it has none. A factor is the same in parentheses where
+// `*` or the right side of `-` asks for them.
+void
+rx_chain_print_value(const struct rx_chain_printer *p, int value, struct rx_text *out);
+void
+rx_chain_print_factor(const struct rx_chain_printer *p, int value, struct rx_text *out);
+void
+rx_chain_print_expression(const struct rx_chain_printer *p, int value, struct rx_text *out);
+
+// Appends the chain's statements.
+void
+rx_chain_print(struct rx_chain_printer *p, struct rx_text *out);
+
+#endif

@@ -1,0 +1,158 @@
+// Steps of a chain as statements. Parts of lines that would be too long get a name.
+#include <string.h>
+
+#include "gen/render/expression.h"
+#include "gen/render/names.h"
+#include "gen/render/tidy.h"
+
+// The longest part of an expression that has no name yet, -1 where all have.
+static int
+longest_part(const struct rx_chain_printer *p, int value)
+{
+    const struct rx_step *s = &p->chain->step[value];
+    const int part[] = {s->a, s->b};
+    int longest = -1;
+    size_t length = 0;
+    for (int i = 0; i < 2; i++) {
+        const int v = part[i] < 0 ? -1 : rx_chain_resolve(p->chain, part[i]);
+        if (v < 0 || p->named[v])
+            continue;
+        struct rx_text text = {0};
+        rx_chain_print_expression(p, v, &text);
+        if (text.n > length) {
+            longest = v;
+            length = text.n;
+        }
+        rx_text_close(&text);
+    }
+    return longest;
+}
+
+// Appends a line; 0 where it is too long and a part of it got a name, so that all must be printed
+// again.
+static int
+add_line(struct rx_chain_printer *p, int value, const struct rx_text *line)
+{
+    if (p->indent + (int)line->n > RX_COLUMNS) {
+        const int part = longest_part(p, value);
+        if (part >= 0) {
+            p->named[part] = 1;
+            return 0;
+        }
+    }
+    rx_text_printf(p->out, "%*s%s\n", p->indent, "", rx_text_str(line));
+    return 1;
+}
+
+static void
+print_statement(const struct rx_chain_printer *p, int value, struct rx_text *line)
+{
+    const struct rx_step *s = &p->chain->step[value];
+    const char *to = s->operand >= 0 ? rx_render_operand_name(p->problem, s->operand) : "";
+    if (s->op == RX_STEP_STORE) {
+        rx_text_add(line, p->tail ? "rx_store_n(" : "rx_store(");
+        rx_chain_print_address(p, s->operand, line);
+        rx_text_add(line, ", ");
+        rx_chain_print_value(p, s->a, line);
+        rx_text_printf(line, p->tail ? ", %s);" : ");", p->lanes);
+    } else if (s->op == RX_STEP_STATS) {
+        rx_text_printf(line, "%s_sum += ", to);
+        rx_chain_print_value(p, s->a, line);
+        rx_text_add(line, ";");
+    } else {
+        rx_text_add(line, "const rx_v ");
+        rx_chain_print_name(p, value, line);
+        rx_text_add(line, " = ");
+        rx_chain_print_expression(p, value, line);
+        rx_text_add(line, ";");
+    }
+}
+
+static int
+print_line(struct rx_chain_printer *p, int value)
+{
+    struct rx_text line = {0};
+    print_statement(p, value, &line);
+    const int done = add_line(p, value, &line);
+    rx_text_close(&line);
+    return done;
+}
+
+// Two lines: the sum, and the sum of products.
+static int
+print_sums(struct rx_chain_printer *p, const struct rx_step *s, int value)
+{
+    const char *to = rx_render_operand_name(p->problem, s->operand);
+    struct rx_text line = {0};
+    rx_text_printf(&line, "%s_a += ", to);
+    rx_chain_print_value(p, s->a, &line);
+    rx_text_add(&line, ";");
+    int done = add_line(p, value, &line);
+    rx_text_clear(&line);
+    rx_text_printf(&line, "%s_ab += ", to);
+    rx_chain_print_factor(p, s->a, &line);
+    rx_text_add(&line, " * ");
+    rx_chain_print_factor(p, s->b, &line);
+    rx_text_add(&line, ";");
+    done = done && add_line(p, value, &line);
+    rx_text_close(&line);
+    return done;
+}
+
+// Statistics read the tile again, so it must hold what they look at.
+static int
+print_keep(struct rx_chain_printer *p, int value)
+{
+    if (p->chain->step[value].op == RX_STEP_ACC && !p->acc)
+        return 1;
+    struct rx_text line = {0};
+    rx_text_printf(&line, "rx_store(%s, ", p->at);
+    rx_chain_print_value(p, value, &line);
+    rx_text_add(&line, ");");
+    const int done = add_line(p, value, &line);
+    rx_text_close(&line);
+    return done;
+}
+
+// Whether the value needs no statement of its own although it has a name.
+static int
+is_given(const struct rx_chain_printer *p, int value)
+{
+    const enum rx_step_op op = p->chain->step[value].op;
+    return (op == RX_STEP_ACC && p->acc) || (op == RX_STEP_COEF && p->is_epilogue);
+}
+
+// Prints all statements; 0 where a line was too long.
+static int
+print_steps(struct rx_chain_printer *p)
+{
+    const int kept = rx_chain_statistics(p->chain);
+    for (int i = 0; i < p->chain->n; i++) {
+        const struct rx_step *s = &p->chain->step[i];
+        const int writes = s->op == RX_STEP_STORE || s->op == RX_STEP_STATS;
+        if ((writes || (p->named[i] && !is_given(p, i))) && !print_line(p, i))
+            return 0;
+        if (s->op == RX_STEP_SUMS && !print_sums(p, s, i))
+            return 0;
+        if (s->op == RX_STEP_STATS && !print_keep(p, kept))
+            return 0;
+    }
+    return 1;
+}
+
+void
+rx_chain_print(struct rx_chain_printer *p, struct rx_text *out)
+{
+    struct rx_text text = {0};
+    const int result = p->into ? rx_chain_resolve(p->chain, p->chain->result) : -1;
+    for (int i = 0; i < p->chain->n; i++) {
+        const enum rx_step_op op = p->chain->step[i].op;
+        const int effect = op == RX_STEP_STORE || op == RX_STEP_STATS || op == RX_STEP_SUMS;
+        p->named[i] = !effect && (i == result || rx_chain_uses(p->chain, i) > 1 || is_given(p, i));
+    }
+    p->out = &text;
+    while (!print_steps(p))
+        rx_text_clear(&text);
+    rx_text_add(out, rx_text_str(&text));
+    rx_text_close(&text);
+}
