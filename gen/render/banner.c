@@ -5,6 +5,7 @@
 
 #include "gen/render/names.h"
 #include "gen/render/tidy.h"
+#include "gen/select/name.h"
 
 static void
 print_field(const char *name, const char *words, struct rx_text *out)
@@ -41,7 +42,7 @@ print_shapes(const struct rx_problem *p, struct rx_text *out)
     for (int i = 0; i < p->n_operands; i++) {
         const struct rx_operand *o = &p->operand[i];
         const int in = o->domain == RX_DOMAIN_IN;
-        rx_text_printf(&text, "%s%s ", i ? ", " : "", rx_render_operand_name(p, i));
+        rx_text_printf(&text, "%s%s=", i ? " " : "", rx_render_operand_name(p, i));
         if (o->kind == RX_OPERAND_MAP)
             rx_text_printf(&text, "Nx%dx%dx%lld", in ? g->h : g->oh, in ? g->w : g->ow,
                            (long long)o->c);

@@ -4,8 +4,6 @@
 
 #include "gen/target/target.h"
 
-#define RX_VERSION "0.1.0"
-
 // Appends the banner: who asked for the kernel, what it computes, how, and how to make it again.
 void
 rx_render_banner(const struct rx_machine *machine, const struct rx_kernel *kernel,

@@ -1,4 +1,4 @@
-// What problems, configs and operands are called in rendered code.
+// What operands are called in rendered code, and what the names in templates stand for.
 #ifndef RX_RENDER_NAMES_H
 #define RX_RENDER_NAMES_H
 
@@ -15,15 +15,6 @@ rx_render_pitch_name(const struct rx_problem *problem, int operand, char *name, 
 // Rows of a COEF: "scale", or "a" where it holds the coefficients of a gradient.
 const char *
 rx_render_row_name(const struct rx_operand *operand, int row);
-
-// Writes rx_<op>_<fused>_c<C>g<G>_<HxW>_<variant>_<hash8>.
-void
-rx_render_kernel_name(const struct rx_problem *problem, const struct rx_config *config,
-                      const char *hash, char name[RX_KERNEL_NAME_CHARS]);
-
-// The config as text: "conv_fwd lanes=8 P=56 tile=6x2".
-void
-rx_render_config_text(const struct rx_config *config, struct rx_text *text);
 
 // The value of a constant that a template may declare: 1, or 0 for an unknown name.
 int

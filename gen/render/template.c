@@ -269,6 +269,14 @@ print_code(struct expansion *e, const char *line, size_t n)
     rx_text_add(&e->body, "\n");
 }
 
+// What keeps a formatter from the template; the expansion is tidy by itself.
+static int
+is_formatting(const char *line)
+{
+    line += strspn(line, " ");
+    return strcmp(line, "// clang-format off") == 0 || strcmp(line, "// clang-format on") == 0;
+}
+
 // A line of code, perhaps with a directive behind it.
 static int
 expand_code(struct expansion *e, const char *line, const char *directive)
@@ -308,7 +316,7 @@ expand_line(struct expansion *e, const char *line)
     }
     if (whole)
         return expand_directive(e, text, (int)indent);
-    return dropping(e) ? RX_OK : expand_code(e, line, directive);
+    return dropping(e) || is_formatting(line) ? RX_OK : expand_code(e, line, directive);
 }
 
 static int

@@ -40,7 +40,7 @@ rx_select_kernel(const struct rx_target *target, const struct rx_machine *machin
     char other[64];
     print_config(other, sizeof other, &config[1]);
     const size_t used = strlen(kernel->why);
-    snprintf(kernel->why + used, sizeof kernel->why - used, ", best of %d; runner-up %s %.3g us", n,
+    snprintf(kernel->why + used, sizeof kernel->why - used, ", best of %d; runner-up %s %.4g us", n,
              other, second.estimate * 1e6);
     return RX_OK;
 }

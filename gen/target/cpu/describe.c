@@ -3,8 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gen/render/banner.h"
-#include "gen/render/names.h"
+#include "gen/select/name.h"
 #include "gen/target/cpu/cpu.h"
 #include "runtime/base/file.h"
 #include "runtime/weights.h"
@@ -143,7 +142,7 @@ set_hash(struct rx_kernel *k, const struct rx_machine *machine, const char *temp
     struct rx_text key = {0};
     rx_text_printf(&key, "rxgen " RX_VERSION "\n%s %s\n", toolchain, machine->flags);
     rx_problem_print(k->problem, &key);
-    rx_render_config_text(&k->config, &key);
+    rx_config_print(&k->config, &key);
     char tile[32];
     snprintf(tile, sizeof tile, "tile_%s", machine->isa);
     rx_text_printf(&key, "\n%s\n", tile);
@@ -164,12 +163,12 @@ rx_cpu_describe(const struct rx_machine *machine, const char *templates, const c
     const int status = set_hash(kernel, machine, templates, toolchain, error);
     if (status != RX_OK)
         return status;
-    rx_render_kernel_name(problem, config, kernel->hash, kernel->name);
+    rx_kernel_name_write(problem, config, kernel->hash, kernel->name);
     set_tasks(kernel);
     set_work(kernel);
     kernel->scratch_bytes = round_up(rx_cpu_scratch_bytes(problem, config), 64);
     kernel->estimate = rx_cpu_estimate(machine, problem, config);
-    snprintf(kernel->why, sizeof kernel->why, "estimate: %.3g us an image on one core",
+    snprintf(kernel->why, sizeof kernel->why, "estimate: %.4g us an image on one core",
              kernel->estimate * 1e6);
     return RX_OK;
 }

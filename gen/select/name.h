@@ -1,0 +1,20 @@
+// What kernels and configs are called.
+#ifndef RX_SELECT_NAME_H
+#define RX_SELECT_NAME_H
+
+#include "gen/target/target.h"
+
+// Part of every kernel's banner and hash.
+#define RX_VERSION "0.1.0"
+
+// Writes rx_<op>_<fused>_c<C>g<G>_<HxW>_<variant>_<hash8>. `conv` is in it only where the kernel
+// does a convolution's multiplies.
+void
+rx_kernel_name_write(const struct rx_problem *problem, const struct rx_config *config,
+                     const char *hash, char name[RX_KERNEL_NAME_CHARS]);
+
+// The config as text: "conv_fwd lanes=8 P=56 tile=6x2".
+void
+rx_config_print(const struct rx_config *config, struct rx_text *text);
+
+#endif
