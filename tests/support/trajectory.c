@@ -1,0 +1,309 @@
+// Comparing a generated network with a trajectory that PyTorch computed.
+#include "tests/support/trajectory.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "runtime/base/memory.h"
+#include "runtime/safetensors.h"
+#include "tests/support/command.h"
+#include "tests/support/formula.h"
+
+enum { PATH_CHARS = 512 };
+
+// The networks run in f32. Logits: some tens of layers, each with relative errors of 2^-24 times
+// the root of the products summed, end at about 1e-6 of their rms; losses of a whole run stay
+// within 1e-5 (PyTorch's own f32 does on these networks). The bounds are the project's promise.
+static const double logits_tolerance = 1e-4, loss_tolerance = 2e-4;
+// First gradients differ by 1e-5 of their norm in f32; last weights by the same times eight steps.
+static const double gradient_tolerance = 2e-4, weights_tolerance = 2e-4;
+
+struct trajectory {
+    json_t *golden;
+    char folder[PATH_CHARS];
+    int n, c, h, w, classes;
+};
+
+static void
+open_trajectory(struct trajectory *t, const char *golden)
+{
+    char path[PATH_CHARS];
+    json_error_t error;
+    snprintf(path, sizeof path, "tests/golden/%s.json", golden);
+    t->golden = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    if (t->golden == NULL)
+        fail_msg("%s:%d: %s", path, error.line, error.text);
+    if (json_unpack(t->golden, "{s:[i,i,i,i], s:i}", "images", &t->n, &t->c, &t->h, &t->w,
+                    "classes", &t->classes) != 0)
+        fail_msg("%s: no images or classes", path);
+    snprintf(t->folder, sizeof t->folder, "/tmp/rx-test-golden-XXXXXX");
+    assert_non_null(mkdtemp(t->folder));
+}
+
+static void
+close_trajectory(struct trajectory *t)
+{
+    rx_command_remove_folder(t->folder);
+    json_decref(t->golden);
+}
+
+static void
+build_network(const struct trajectory *t, const char *form)
+{
+    struct rx_command c = {0};
+    size_t i;
+    json_t *setting;
+    rx_command_add(&c, "%s --quiet --target cpu --form %s --out %s/net", rx_command_rxgen(), form,
+                   t->folder);
+    json_array_foreach(json_object_get(t->golden, "set"), i, setting)
+        rx_command_add(&c, "--set %s", json_string_value(setting));
+    rx_command_add(&c, "%s", json_string_value(json_object_get(t->golden, "model")));
+    rx_command_run_well(&c);
+    rx_command_close(&c);
+}
+
+static void
+write_file(const struct trajectory *t, const char *name,
+           const struct rx_safetensors_content *content)
+{
+    char path[2 * PATH_CHARS];
+    struct rx_error error = {0};
+    snprintf(path, sizeof path, "%s/%s", t->folder, name);
+    if (rx_safetensors_write(path, content, &error) != RX_OK)
+        fail_msg("%s", error.text);
+}
+
+static void
+fill_parameter(void *context, int entry, void *out)
+{
+    const struct rx_safetensors_entry *e = (const struct rx_safetensors_entry *)context + entry;
+    int64_t count = 1;
+    for (int i = 0; i < e->rank; i++)
+        count *= e->shape[i];
+    for (int64_t i = 0; i < count; i++)
+        ((float *)out)[i] = rx_formula_parameter(e->name, e->rank, e->shape, i);
+}
+
+static void
+write_weights(const struct trajectory *t)
+{
+    json_t *tensors = json_object_get(t->golden, "tensors"), *shape, *size;
+    struct rx_safetensors_entry *entry = rx_memory_alloc(json_object_size(tensors) * sizeof *entry);
+    int n = 0;
+    const char *name;
+    json_object_foreach(tensors, name, shape)
+    {
+        size_t axis;
+        entry[n].name = name;
+        entry[n].dtype = "F32";
+        entry[n].rank = (int)json_array_size(shape);
+        json_array_foreach(shape, axis, size) entry[n].shape[axis] = json_integer_value(size);
+        n++;
+    }
+    const struct rx_safetensors_content content = {
+        .n = n, .entry = entry, .fill = fill_parameter, .context = entry};
+    write_file(t, "weights.safetensors", &content);
+    free(entry);
+}
+
+static void
+write_data(const struct trajectory *t)
+{
+    const int64_t count = (int64_t)t->n * t->c * t->h * t->w;
+    float *image = rx_memory_alloc((size_t)count * sizeof *image);
+    int64_t *label = rx_memory_alloc((size_t)t->n * sizeof *label);
+    for (int64_t i = 0; i < count; i++)
+        image[i] = rx_formula_image(i);
+    for (int i = 0; i < t->n; i++)
+        label[i] = rx_formula_label(i, t->classes);
+    const struct rx_safetensors_entry entry[] = {
+        {.name = "images",
+         .dtype = "F32",
+         .rank = 4,
+         .shape = {t->n, t->c, t->h, t->w},
+         .data = image},
+        {.name = "labels", .dtype = "I64", .rank = 1, .shape = {t->n}, .data = label},
+    };
+    write_file(t, "data.safetensors",
+               &(const struct rx_safetensors_content){.n = 2, .entry = entry});
+    write_file(t, "images.safetensors",
+               &(const struct rx_safetensors_content){.n = 1, .entry = entry});
+    free(image), free(label);
+}
+
+static void
+open_result(const struct trajectory *t, const char *name, struct rx_safetensors *file)
+{
+    char path[2 * PATH_CHARS];
+    struct rx_error error = {0};
+    snprintf(path, sizeof path, "%s/%s", t->folder, name);
+    *file = (struct rx_safetensors){0};
+    if (rx_safetensors_open(file, path, &error) != RX_OK)
+        fail_msg("%s", error.text);
+}
+
+// The elements of an F32 tensor, aligned; the caller frees them.
+static float *
+take_tensor(const struct rx_safetensors *file, const char *name, int64_t *count)
+{
+    const struct rx_safetensor *tensor = rx_safetensors_find(file, name);
+    if (tensor == NULL)
+        fail_msg("%s: no tensor %s", file->path, name);
+    assert_string_equal(tensor->dtype, "F32");
+    float *value = rx_memory_alloc(tensor->bytes);
+    memcpy(value, tensor->data, tensor->bytes);
+    *count = tensor->count;
+    return value;
+}
+
+static void
+check_logits(const struct trajectory *t)
+{
+    struct rx_command c = {0};
+    rx_command_add(&c, "%s/net/infer --weights %s/weights.safetensors", t->folder, t->folder);
+    rx_command_add(&c, "--input %s/images.safetensors --output %s/logits.safetensors", t->folder,
+                   t->folder);
+    rx_command_run_well(&c);
+    rx_command_close(&c);
+    struct rx_safetensors file;
+    open_result(t, "logits.safetensors", &file);
+    int64_t count;
+    float *logits = take_tensor(&file, "logits", &count);
+    const json_t *want = json_object_get(t->golden, "logits");
+    assert_int_equal(count, json_array_size(want));
+    double square = 0;
+    for (int64_t i = 0; i < count; i++)
+        square += pow(json_number_value(json_array_get(want, (size_t)i)), 2);
+    const double rms = sqrt(square / (double)count);
+    for (int64_t i = 0; i < count; i++) {
+        const double w = json_number_value(json_array_get(want, (size_t)i));
+        if (!(fabs(logits[i] - w) <= logits_tolerance * rms))
+            fail_msg("logit %d is %.8g, not %.8g (rms %.3g)", (int)i, logits[i], w, rms);
+    }
+    free(logits);
+    rx_safetensors_close(&file);
+}
+
+// Runs `steps` of a golden run; its weights go to trained.safetensors, its run folder to run/.
+static void
+train(const struct trajectory *t, const json_t *run, int steps, struct rx_command *c)
+{
+    size_t i;
+    json_t *flag;
+    char old[2 * PATH_CHARS];
+    snprintf(old, sizeof old, "%s/run", t->folder);
+    rx_command_remove_folder(old);
+    rx_command_add(c, "%s/net/train --data tensors:%s/data.safetensors", t->folder, t->folder);
+    rx_command_add(c, "--weights %s/weights.safetensors --run %s/run", t->folder, t->folder);
+    rx_command_add(c, "--save %s/trained.safetensors --batch %d --steps %d", t->folder,
+                   (int)json_integer_value(json_object_get(t->golden, "batch")), steps);
+    rx_command_add(c, "--epochs 1000 --no-shuffle --augment none --progress json --threads 2");
+    json_array_foreach(json_object_get(run, "flags"), i, flag)
+        rx_command_add(c, "%s", json_string_value(flag));
+    rx_command_run_well(c);
+}
+
+static void
+check_steps(const char *name, const json_t *run, const char *output)
+{
+    const json_t *losses = json_object_get(run, "losses"), *rates = json_object_get(run, "rates");
+    size_t step = 0;
+    for (const char *line = output, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        json_t *object = json_loadb(line, (size_t)(end - line), JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(object);
+        const json_t *lr = json_object_get(object, "lr");
+        if (lr != NULL) {
+            const double loss = json_number_value(json_object_get(object, "loss"));
+            const double want = json_number_value(json_array_get(losses, step));
+            const double rate = json_number_value(json_array_get(rates, step));
+            if (!(fabs(loss - want) <= loss_tolerance * fabs(want)))
+                fail_msg("%s: step %zu: loss %.9g, not %.9g", name, step + 1, loss, want);
+            if (!(fabs(json_number_value(lr) - rate) <= 1e-6 * fabs(rate) + 1e-12))
+                fail_msg("%s: step %zu: lr %.9g, not %.9g", name, step + 1, json_number_value(lr),
+                         rate);
+            step++;
+        }
+        json_decref(object);
+    }
+    assert_int_equal(step, json_array_size(losses));
+}
+
+// Compares tensors `prefix`name of a file with the probes of a golden.
+static void
+check_probes(const struct trajectory *t, const char *file_name, const char *prefix, json_t *probes,
+             double tolerance)
+{
+    struct rx_safetensors file;
+    open_result(t, file_name, &file);
+    const char *name;
+    json_t *want;
+    assert_true(json_object_size(probes) > 0);
+    json_object_foreach(probes, name, want)
+    {
+        char full[PATH_CHARS];
+        snprintf(full, sizeof full, "%s%s", prefix, name);
+        int64_t count;
+        float *value = take_tensor(&file, full, &count);
+        const struct rx_formula_probe p = rx_formula_probe(name, value, count);
+        const double norm = json_number_value(json_array_get(want, 0));
+        const double dot = json_number_value(json_array_get(want, 1));
+        if (!(fabs(p.norm - norm) <= tolerance * norm && fabs(p.dot - dot) <= tolerance * norm))
+            fail_msg("%s of %s: norm %.8g, product %.8g, not %.8g, %.8g", full, file_name, p.norm,
+                     p.dot, norm, dot);
+        free(value);
+    }
+    rx_safetensors_close(&file);
+}
+
+static void
+check_run(const struct trajectory *t, const char *name, const json_t *run)
+{
+    const int steps = (int)json_array_size(json_object_get(run, "losses"));
+    struct rx_command c = {0};
+    train(t, run, steps, &c);
+    check_steps(name, run, rx_text_str(&c.out));
+    rx_command_close(&c);
+    check_probes(t, "trained.safetensors", "", json_object_get(run, "weights"), weights_tolerance);
+}
+
+// The momentum after one step is the gradient with its weight decay.
+static void
+check_first_gradients(const struct trajectory *t, const json_t *run)
+{
+    struct rx_command c = {0};
+    train(t, run, 1, &c);
+    rx_command_close(&c);
+    check_probes(t, "run/last.safetensors", "momentum/", json_object_get(run, "momentum_1"),
+                 gradient_tolerance);
+}
+
+void
+rx_trajectory_check(const char *golden, const char *form, enum rx_trajectory_runs runs)
+{
+    struct trajectory t;
+    open_trajectory(&t, golden);
+    build_network(&t, form);
+    write_weights(&t);
+    write_data(&t);
+    check_logits(&t);
+    const char *name;
+    json_t *run;
+    int n = 0;
+    json_object_foreach(json_object_get(t.golden, "runs"), name, run)
+    {
+        if (n++ == 0)
+            check_first_gradients(&t, run);
+        else if (runs == RX_TRAJECTORY_FIRST)
+            break;
+        check_run(&t, name, run);
+    }
+    close_trajectory(&t);
+}

@@ -1,0 +1,14 @@
+// Comparing a generated network with a trajectory that PyTorch computed in double precision
+// (tests/golden/*.json, made by make_goldens.py).
+#ifndef RX_TESTS_TRAJECTORY_H
+#define RX_TESTS_TRAJECTORY_H
+
+// Builds the golden's network in this form in a temporary folder, then compares logits, and, of
+// every training run of the golden (or of the first alone), rates, losses, first gradients and last
+// weights. Fails the test where one differs by more than f32 can explain.
+enum rx_trajectory_runs { RX_TRAJECTORY_FIRST, RX_TRAJECTORY_ALL };
+
+void
+rx_trajectory_check(const char *golden, const char *form, enum rx_trajectory_runs runs);
+
+#endif

@@ -1,0 +1,23 @@
+// ResNeXt-50 32x4d at 224 pixels: logits and two training steps as PyTorch computes them.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/support/trajectory.h"
+
+static void
+test_resnext50_c(void **state)
+{
+    (void)state;
+    rx_trajectory_check("resnext50", "c", RX_TRAJECTORY_FIRST);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_resnext50_c)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
