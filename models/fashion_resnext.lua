@@ -6,7 +6,7 @@ return resnext.cifar {
   depth = 11, cardinality = 8, width = 16, planes = 16, stem = 32, stem_stride = 2,
   image = 28, channels = 1, classes = 10,
   recipe = {
-    data = "fashion-mnist", epochs = 6, batch = 64, lr = 0.1, wd = 5e-4, schedule = "cosine",
+    data = "fashion-mnist", epochs = 5, batch = 64, lr = 0.1, wd = 5e-4, schedule = "cosine",
     flip = true, mean = { 0.2860 }, std = { 0.3530 },
   },
 }

@@ -161,6 +161,21 @@ emit_b(const struct rewrite *r, const struct block *b, int n)
         rx_graph_keep(g, &r->old[b->part[p]]);
 }
 
+// Takes out the parameters that no node reads any more: their pieces stand for them.
+static void
+drop_unread(struct rx_graph *g)
+{
+    const int *uses = rx_graph_uses(g);
+    int n = 0;
+    for (int i = 0; i < g->n_params; i++) {
+        if (uses[g->param[i].tensor] == 0)
+            continue;
+        g->tensor[g->param[i].tensor].param = n;
+        g->param[n++] = g->param[i];
+    }
+    g->n_params = n;
+}
+
 void
 rx_pass_form(struct rx_graph *g, enum rx_form form)
 {
@@ -188,4 +203,5 @@ rx_pass_form(struct rx_graph *g, enum rx_form form)
         else if (n > 0)
             form == RX_FORM_A ? emit_a(&r, &at[i], n) : emit_b(&r, &at[i], n);
     }
+    drop_unread(g);
 }

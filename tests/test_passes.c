@@ -1,0 +1,245 @@
+// The passes: what each gives, seen on the graphs and regions of a shipped model.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "gen/front/front.h"
+#include "gen/pass/region.h"
+
+struct unit {
+    struct rx_graph g;
+    struct rx_front_output front;
+    struct rx_regions regions;
+    struct rx_memory memory;
+    struct rx_error error;
+};
+
+// A small network with every kind of block: 3 blocks, 4 groups, projections, stride 2.
+static void
+load(struct unit *u)
+{
+    static const struct rx_setting set[] = {
+        {"depth", "11"}, {"cardinality", "4"}, {"width", "8"}, {"image", "16"}};
+    *u = (struct unit){0};
+    rx_graph_open(&u->g, "");
+    u->front.graph = &u->g;
+    const struct rx_front_input input = {
+        .path = "models/resnext29_8x64d.lua", .lib = "models/lib", .setting = set, .n_settings = 4};
+    assert_int_equal(rx_front_load(&input, &u->front, &u->error), RX_OK);
+}
+
+static void
+run(struct unit *u, enum rx_form form, enum rx_mode mode)
+{
+    load(u);
+    rx_pass_form(&u->g, form);
+    assert_null(rx_graph_verify(&u->g));
+    if (mode == RX_MODE_TRAIN)
+        rx_pass_grad(&u->g);
+    assert_null(rx_graph_verify(&u->g));
+    rx_pass_lower(&u->g, mode);
+    assert_null(rx_graph_verify(&u->g));
+    assert_int_equal(rx_pass_fuse(&u->g, mode, &u->regions, &u->error), RX_OK);
+    rx_pass_layout(&u->g, mode, &u->regions);
+    rx_pass_memory(&u->g, mode, &u->regions, &u->memory);
+}
+
+static void
+close_unit(struct unit *u)
+{
+    rx_regions_close(&u->regions);
+    rx_graph_close(&u->g);
+}
+
+static int
+count_nodes(const struct rx_graph *g, enum rx_op op)
+{
+    int n = 0;
+    for (int i = 0; i < g->n_nodes; i++)
+        n += g->node[i].op == op;
+    return n;
+}
+
+static int
+count_regions(const struct unit *u, enum rx_problem_op op)
+{
+    int n = 0;
+    for (int i = 0; i < u->regions.n; i++)
+        n += u->regions.region[i].problem.op == op;
+    return n;
+}
+
+// Convolutions: stem, 3 blocks of 3, 3 projections (64 to 256 channels, and two strides),
+// classifier.
+enum { BLOCKS = 3, GROUPS = 4, CONVS = 1 + 3 * BLOCKS + 3 + 1 };
+
+static void
+forms_keep_parameters_and_work(void **state)
+{
+    (void)state;
+    struct unit c;
+    load(&c);
+    const int64_t params = rx_graph_param_count(&c.g), macs = rx_graph_macs(&c.g);
+    assert_int_equal(count_nodes(&c.g, RX_OP_CONV), CONVS);
+    close_unit(&c);
+    for (int form = RX_FORM_A; form <= RX_FORM_B; form++) {
+        struct unit u;
+        load(&u);
+        rx_pass_form(&u.g, (enum rx_form)form);
+        assert_null(rx_graph_verify(&u.g));
+        assert_int_equal(rx_graph_param_count(&u.g), params);
+        assert_int_equal(rx_graph_macs(&u.g), macs);
+        // (a) has G paths of three convolutions, (b) G paths of two and one for all.
+        const int block = form == RX_FORM_A ? 3 * GROUPS : 2 * GROUPS + 1;
+        assert_int_equal(count_nodes(&u.g, RX_OP_CONV), CONVS + BLOCKS * (block - 3));
+        assert_int_equal(count_nodes(&u.g, RX_OP_CONCAT), form == RX_FORM_B ? BLOCKS : 0);
+        for (int i = 0; i < u.g.n_nodes; i++)
+            if (u.g.node[i].op == RX_OP_CONV)
+                assert_int_equal(u.g.node[i].geometry.groups, 1);
+        close_unit(&u);
+    }
+}
+
+static void
+grad_reaches_every_trained_parameter(void **state)
+{
+    (void)state;
+    for (int form = RX_FORM_A; form <= RX_FORM_C; form++) {
+        struct unit u;
+        load(&u);
+        rx_pass_form(&u.g, (enum rx_form)form);
+        rx_pass_grad(&u.g);
+        for (int i = 0; i < u.g.n_params; i++) {
+            const struct rx_param *p = &u.g.param[i];
+            const int trained = p->kind != RX_PARAM_RUNNING_MEAN && p->kind != RX_PARAM_RUNNING_VAR;
+            assert_int_equal(p->gradient >= 0, trained);
+        }
+        // No data gradient of the images.
+        assert_int_equal(count_nodes(&u.g, RX_OP_CONV_DGRAD) + 1,
+                         count_nodes(&u.g, RX_OP_CONV_WGRAD));
+        close_unit(&u);
+    }
+}
+
+static void
+training_needs_no_pointwise_kernel(void **state)
+{
+    (void)state;
+    for (int form = RX_FORM_A; form <= RX_FORM_C; form++) {
+        struct unit u;
+        run(&u, (enum rx_form)form, RX_MODE_TRAIN);
+        assert_int_equal(count_regions(&u, RX_PROBLEM_MAP), 0);
+        assert_int_equal(count_regions(&u, RX_PROBLEM_SGD), 2);
+        assert_int_equal(count_regions(&u, RX_PROBLEM_REDUCE),
+                         count_regions(&u, RX_PROBLEM_CONV_WGRAD));
+        assert_int_equal(count_regions(&u, RX_PROBLEM_TRANSPOSE),
+                         count_regions(&u, RX_PROBLEM_CONV_DGRAD));
+        close_unit(&u);
+    }
+}
+
+static void
+evaluation_is_convolutions_and_pools(void **state)
+{
+    (void)state;
+    struct unit u;
+    run(&u, RX_FORM_C, RX_MODE_INFER);
+    assert_int_equal(count_regions(&u, RX_PROBLEM_CONV_FWD), CONVS);
+    assert_int_equal(count_regions(&u, RX_PROBLEM_GAP), 1);
+    assert_int_equal(count_regions(&u, RX_PROBLEM_BN_FOLD), CONVS - 1);
+    assert_int_equal(u.regions.n, CONVS + 1 + CONVS - 1);
+    close_unit(&u);
+}
+
+static int
+has_step(const struct rx_chain *c, enum rx_step_op op)
+{
+    for (int i = 0; i < c->n; i++)
+        if (c->step[i].op == op)
+            return 1;
+    return 0;
+}
+
+// The border of fusion in training: statistics ride on every convolution that a norm follows, its
+// norm and ReLU in the next one's prologue, the join in the prologue of the next block's conv1.
+static void
+statistics_norm_and_join_ride_along(void **state)
+{
+    (void)state;
+    struct unit u;
+    run(&u, RX_FORM_C, RX_MODE_TRAIN);
+    for (int i = 0; i < u.regions.n; i++) {
+        const struct rx_region *r = &u.regions.region[i];
+        const struct rx_problem *p = &r->problem;
+        if (p->op == RX_PROBLEM_CONV_FWD && strcmp(r->label, "fc") != 0)
+            assert_true(has_step(&p->epilogue, RX_STEP_STATS));
+        if (p->op == RX_PROBLEM_CONV_FWD && strcmp(r->label, "layer1.0.conv2") == 0)
+            assert_true(has_step(&p->prologue[0], RX_STEP_RELU));
+        if (p->op == RX_PROBLEM_CONV_FWD && strcmp(r->label, "layer2.0.conv1") == 0) {
+            assert_true(has_step(&p->prologue[0], RX_STEP_STORE));
+            assert_true(has_step(&p->prologue[0], RX_STEP_RELU));
+        }
+        if (p->op == RX_PROBLEM_CONV_DGRAD && strcmp(r->label, "layer2.0.conv3") == 0) {
+            assert_true(has_step(&p->epilogue, RX_STEP_MASK));
+            assert_true(has_step(&p->epilogue, RX_STEP_SUMS));
+        }
+    }
+    close_unit(&u);
+}
+
+// Whatever a step reads was written before it in its program, and lives by then.
+static void
+lifetimes_cover_every_use(void **state)
+{
+    (void)state;
+    struct unit u;
+    run(&u, RX_FORM_B, RX_MODE_TRAIN);
+    for (int i = 0; i < u.regions.n; i++) {
+        const struct rx_region *r = &u.regions.region[i];
+        for (int j = 0; j < r->problem.n_operands; j++) {
+            const int b = u.memory.buffer[rx_pass_storage(&u.g, r->tensor[j])];
+            assert_in_range(b, 0, u.memory.n - 1);
+            const struct rx_plan_tensor *t = &u.memory.tensor[b];
+            assert_true(t->fixed_bytes + t->image_bytes + t->thread_bytes > 0);
+            if (t->life == RX_LIFE_STEPS)
+                assert_true(t->first <= i && i <= t->last);
+        }
+    }
+    close_unit(&u);
+}
+
+static void
+equal_models_print_equal(void **state)
+{
+    (void)state;
+    struct rx_text text[2] = {0};
+    for (int i = 0; i < 2; i++) {
+        struct unit u;
+        run(&u, RX_FORM_A, RX_MODE_TRAIN);
+        rx_regions_print(&u.g, &u.regions, &text[i]);
+        close_unit(&u);
+    }
+    assert_true(text[0].n > 1000);
+    assert_string_equal(rx_text_str(&text[0]), rx_text_str(&text[1]));
+    rx_text_close(&text[0]);
+    rx_text_close(&text[1]);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(forms_keep_parameters_and_work),
+        cmocka_unit_test(grad_reaches_every_trained_parameter),
+        cmocka_unit_test(training_needs_no_pointwise_kernel),
+        cmocka_unit_test(evaluation_is_convolutions_and_pools),
+        cmocka_unit_test(statistics_norm_and_join_ride_along),
+        cmocka_unit_test(lifetimes_cover_every_use),
+        cmocka_unit_test(equal_models_print_equal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
