@@ -137,6 +137,28 @@ seek_gives_the_same_batches(void **state)
     }
 }
 
+// A batch that was in work when the place changed must not appear at the new one.
+static void
+seek_waits_for_workers(void **state)
+{
+    (void)state;
+    static struct copy one[STEPS], other;
+    struct fake fake = {.bad = -1, .delay = 100};
+    struct rx_data data = fake_data(&fake);
+    struct rx_loader *loader = open_loader(&data, training, 3);
+    for (int i = 0; i < STEPS; i++)
+        one[i] = next(loader);
+    for (int i = 0; i < 60; i++) {
+        const int place = i * 7 % STEPS;
+        rx_loader_seek(loader, 1 + place / BATCHES, place % BATCHES);
+        if (i % 3 == 0)
+            continue;
+        other = next(loader);
+        assert_memory_equal(&one[place], &other, sizeof other);
+    }
+    rx_loader_close(loader);
+}
+
 // Each epoch of training has full batches of different samples, all in range; images belong to
 // their labels.
 static void
@@ -289,6 +311,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers_do_not_change_batches),
         cmocka_unit_test(seek_gives_the_same_batches),
+        cmocka_unit_test(seek_waits_for_workers),
         cmocka_unit_test(training_drops_the_last_batch),
         cmocka_unit_test(evaluation_keeps_the_last_batch),
         cmocka_unit_test(fixed_data_are_not_augmented),

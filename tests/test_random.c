@@ -49,6 +49,22 @@ normals_have_their_moments(void **state)
     assert_true(fabs(fourth / DRAWS - 3.0) <= 0.155);
 }
 
+// The formula of random.h, so that all machines agree.
+static void
+normals_are_box_muller(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 100; i++) {
+        uint32_t x[RX_RANDOM_WORDS];
+        rx_random_block(1, 2, i, x);
+        const uint64_t first = ((uint64_t)x[0] << 32 | x[1]) >> 11;
+        const uint64_t second = ((uint64_t)x[2] << 32 | x[3]) >> 11;
+        const double u = 1.0 - ldexp((double)first, -53), v = ldexp((double)second, -53);
+        const double right = sqrt(-2.0 * log(u)) * cos(2.0 * M_PI * v);
+        assert_true(fabs(rx_random_normal(1, 2, i) - right) <= 1e-14);
+    }
+}
+
 static void
 below_stays_below(void **state)
 {
@@ -74,6 +90,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(philox_known_answers),
         cmocka_unit_test(normals_have_their_moments),
+        cmocka_unit_test(normals_are_box_muller),
         cmocka_unit_test(below_stays_below),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,6 +63,8 @@ static const struct malformed malformed[] = {
     {"{" U4("a", "0", "9223372036854775807") "}", 4, "are not inside"},
     {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4,
      "hold 4 bytes: dtype and shape ask for 16"},
+    {"{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,8]}}", 8,
+     "hold 8 bytes: dtype and shape ask for 4"},
     {"{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4],\"more\":1}}", 4,
      "fields besides"},
     {"{" U4("a", "0", "4") "," U4("b", "2", "6") "}", 6, "b: its data at byte 2 overlap"},

@@ -350,7 +350,7 @@ join(struct expansion *e, struct rx_text *out)
         e->names->more_constants(e->names->context, &e->constants);
         rx_text_add_bytes(&whole, body, (size_t)(mark - body));
         rx_tidy_constants(rx_text_str(&e->constants), body, &whole);
-        body = mark + 1;
+        body = mark + 2;
     }
     rx_text_add(&whole, body);
     rx_tidy_lines(rx_text_str(&whole), out);

@@ -7,7 +7,7 @@
 //@ doc       tasks = ceil(N * H * W / TILE_P)
 //@ doc scratch floats: ROWS * (R * S * KG + 16) + ROWS * TILE_N * RX_LANES,
 //@ doc       ROWS = TILE_P rounded up to a multiple of TILE_M
-//@ doc config: TILE_N * RX_LANES divides 16 or is a multiple of 16 that divides CG rounded up to 16;
+//@ doc config: TILE_N * RX_LANES divides 16 or is a multiple of 16 and divides CG rounded up;
 //@ doc       registers and TILE_P as in conv_fwd; with a stride, TILE_P at most about H * W / ST^2
 #include "tile_generic.h"  //@ tile
 
@@ -109,11 +109,11 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     //@ clear
     //@ end
 
-    for (int64_t first = call->first * TILE_P, rows; first < call->last * TILE_P && first < pixels;
-         first += rows) {
+    const int64_t end = call->last * TILE_P < pixels ? call->last * TILE_P : pixels;
+    for (int64_t first = call->first * TILE_P, next; first < end; first = next) {
         // 1. Choose the rows: to the end of the task, of one phase only.
-        rows = TILE_P - first % TILE_P;
-        rows = pixels - first < rows ? pixels - first : rows;
+        int rows = TILE_P - (int)(first % TILE_P);
+        rows = end - first < rows ? (int)(end - first) : rows;
         int r0 = 0, s0 = 0;
         //@ if strided
         const struct place place = locate((int)(first % (H * W)));
@@ -129,6 +129,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
         for (int i = 0; i < rows; i++)
             pixel[i] = first + i;
         //@ end
+        next = first + rows;
         for (int g = 0; g < G; g++) {
             // 2. Pack the gradients that touch each pixel, transformed; those outside the map are
             // zero. Whole vectors are stored: what exceeds a tap is overwritten by the next.
@@ -136,7 +137,8 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 float *restrict to = panel + i * TAPS_PITCH;
                 //@ if pointwise
                 for (int k = 0; k < KG; k += RX_LANES) {
-                    const int lanes = KG - k < RX_LANES ? KG - k : RX_LANES;  //@ when tail_out
+                    const int left = KG - k;                              //@ when tail_out
+                    const int lanes = left < RX_LANES ? left : RX_LANES;  //@ when tail_out
                     //@ prologue 0 pixel=pixel[i] channel=(g * KG + k) lanes=lanes into=x
                     const rx_v x = rx_load_n(x0 + pixel[i] * K + g * KG + k, lanes);
                     //@ end
@@ -174,17 +176,18 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     multiply(panel + i * TAPS_PITCH, wc, r0, s0, tile + i * TILE_C);
                 // 4. Epilogue, a vector of channels at a time.
                 for (int v = 0; v < TILE_C && c0 + v < CG; v += RX_LANES) {
+                    float *out = tile + v;  // these inputs of all pixels
                     const int c = g * CG + c0 + v;
                     const int left = CG - c0 - v;                         //@ when tail_in
                     const int lanes = left < RX_LANES ? left : RX_LANES;  //@ when tail_in
                     //@ epilogue_begin channel=c lanes=lanes
                     //@ end
                     for (int i = 0; i < rows; i++) {
-                        //@ epilogue pixel=pixel[i] channel=c lanes=lanes at=(tile + i * TILE_C + v)
-                        rx_store_n(y0 + pixel[i] * C + c, rx_load(tile + i * TILE_C + v), lanes);
+                        //@ epilogue pixel=pixel[i] channel=c lanes=lanes at=(out + i * TILE_C)
+                        rx_store_n(y0 + pixel[i] * C + c, rx_load(out + i * TILE_C), lanes);
                         //@ end
                     }
-                    //@ epilogue_end channel=c lanes=lanes at=(tile + i * TILE_C + v) row=i rows=(int)rows
+                    //@ epilogue_end channel=c lanes=lanes at=(out + i * TILE_C) row=i rows=rows
                     //@ end
                 }
             }

@@ -5,9 +5,9 @@
 //@ doc       tasks = ceil(N * OH * OW / TILE_P)
 //@ doc scratch floats: ROWS * (R * S * CG + 16) + ROWS * TILE_N * RX_LANES,
 //@ doc       ROWS = TILE_P rounded up to a multiple of TILE_M
-//@ doc config: TILE_N * RX_LANES divides 16 or is a multiple of 16 that divides KG rounded up to 16;
+//@ doc config: TILE_N * RX_LANES divides 16 or is a multiple of 16 and divides KG rounded up;
 //@ doc       TILE_M * TILE_N + TILE_N + 1 registers (avx2: 6 x 2, avx512: 14 x 2, generic: 3 x 4);
-//@ doc       the panel should take half of the L2 cache, TILE_P 48 to 192 where it can
+//@ doc       TILE_P 48 to 96 where the panel then takes half of the L2 cache at most
 #include "tile_generic.h"  //@ tile
 
 // clang-format off
@@ -90,7 +90,8 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 float *restrict to = panel + i * TAPS_PITCH;
                 //@ if pointwise
                 for (int c = 0; c < CG; c += RX_LANES) {
-                    const int lanes = CG - c < RX_LANES ? CG - c : RX_LANES;  //@ when tail_in
+                    const int left = CG - c;                              //@ when tail_in
+                    const int lanes = left < RX_LANES ? left : RX_LANES;  //@ when tail_in
                     //@ prologue 0 pixel=(first + i) channel=(g * CG + c) lanes=lanes into=x
                     const rx_v x = rx_load_n(x0 + (first + i) * C + g * CG + c, lanes);
                     //@ end
@@ -128,17 +129,18 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     multiply(panel + i * TILE_M * TAPS_PITCH, wk, tile + i * TILE_M * TILE_K);
                 // 3. Epilogue, a vector of channels at a time.
                 for (int v = 0; v < TILE_K && k0 + v < KG; v += RX_LANES) {
+                    float *out = tile + v;  // these outputs of all pixels
                     const int k = g * KG + k0 + v;
                     const int left = KG - k0 - v;                         //@ when tail_out
                     const int lanes = left < RX_LANES ? left : RX_LANES;  //@ when tail_out
                     //@ epilogue_begin channel=k lanes=lanes
                     //@ end
                     for (int i = 0; i < rows; i++) {
-                        //@ epilogue pixel=(first + i) channel=k lanes=lanes at=(tile + i * TILE_K + v)
-                        rx_store_n(y0 + (first + i) * K + k, rx_load(tile + i * TILE_K + v), lanes);
+                        //@ epilogue pixel=(first + i) channel=k lanes=lanes at=(out + i * TILE_K)
+                        rx_store_n(y0 + (first + i) * K + k, rx_load(out + i * TILE_K), lanes);
                         //@ end
                     }
-                    //@ epilogue_end channel=k lanes=lanes at=(tile + i * TILE_K + v) row=i rows=rows
+                    //@ epilogue_end channel=k lanes=lanes at=(out + i * TILE_K) row=i rows=rows
                     //@ end
                 }
             }

@@ -4,10 +4,10 @@
 //@ doc task: TILE_P consecutive pixels of the N * OH * OW output pixels
 //@ doc       tasks = ceil(N * OH * OW / TILE_P)
 //@ doc scratch floats: TILE_P * (R * S * CG + 16) + TILE_P * (KG rounded up to 16)
-//@ doc config: TILE_N * RX_LANES divides 16 or is a multiple of 16 that divides KG rounded up to 16;
-//@ doc       TILE_M * TILE_N + TILE_N + 1 registers (avx2: 6 x 2, avx512: 14 x 2 or 6 x 4,
-//@ doc       generic: 3 x 4), TILE_M at most 16; TILE_P so that both panels take half of the L2
-//@ doc       cache, but 64 at least
+//@ doc config: TILE_N * RX_LANES divides 16 or is a multiple of 16 and divides KG rounded up;
+//@ doc       avx2: 3 x 4, or 6 x 2 where 32 does not divide KG; avx512: 4 x 4 or 6 x 2;
+//@ doc       generic: 3 x 4; TILE_M at most 16; TILE_P 48 to 128 where both panels then take half
+//@ doc       of the L2 cache at most, but 48 at least
 #include "tile_generic.h"  //@ tile
 #include <string.h>
 
@@ -96,7 +96,8 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 float *restrict to = inputs + i * TAPS_PITCH;
                 //@ if pointwise
                 for (int c = 0; c < CG; c += RX_LANES) {
-                    const int lanes = CG - c < RX_LANES ? CG - c : RX_LANES;  //@ when tail_in
+                    const int left = CG - c;                              //@ when tail_in
+                    const int lanes = left < RX_LANES ? left : RX_LANES;  //@ when tail_in
                     //@ prologue 0 pixel=(first + i) channel=(g * CG + c) lanes=lanes into=x
                     const rx_v x = rx_load_n(x0 + (first + i) * C + g * CG + c, lanes);
                     //@ end
@@ -130,7 +131,8 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
             for (int i = 0; i < rows; i++)
                 for (int k = 0; k < KG; k += RX_LANES) {
                     float *to = gradients + (k / TILE_K * TILE_P + i) * TILE_K + k % TILE_K;
-                    const int lanes = KG - k < RX_LANES ? KG - k : RX_LANES;  //@ when tail_out
+                    const int left = KG - k;                              //@ when tail_out
+                    const int lanes = left < RX_LANES ? left : RX_LANES;  //@ when tail_out
                     //@ prologue 1 pixel=(first + i) channel=(g * KG + k) lanes=lanes into=u
                     const rx_v u = rx_load_n(u0 + (first + i) * K + g * KG + k, lanes);
                     //@ end

@@ -7,7 +7,7 @@
 //@ doc scratch floats: RX_LANES * (((TILE_P + R + ST - 3) / ST + 1)
 //@ doc       * ((S > P ? (S - P + ST - 2) / ST : 0) + (W - 1 + P) / ST + 1) * KG
 //@ doc       + TILE_P * W + R * S * KG)
-//@ doc config: TILE_M input pixels of a row and phase at a time, at most W / ST (but 1 at least) and
+//@ doc config: TILE_M input pixels of a row and phase at a time, at most W / ST (1 at least) and
 //@ doc       two less than the registers, best a divisor of W / ST between 7 and 14; TILE_N is 1;
 //@ doc       TILE_P 8 to 16 where H has them
 #include "tile_generic.h"  //@ tile
@@ -26,7 +26,7 @@ enum { LEFT = S > P ? (S - P + ST - 2) / ST : 0 };         // columns of padding
 enum { COLUMN = KG * RX_LANES };                           // floats of an expanded pixel
 enum { ROW = (LEFT + (W - 1 + P) / ST + 1) * COLUMN };     // of an expanded row with its padding
 enum { ROWS = (TILE_P + R + ST - 3) / ST + 1 };            // rows that a task sees
-enum { NEAR = ((RX_LANES - 1) / CG + 2) * KG };            // outputs that a vector of inputs touches
+enum { NEAR = ((RX_LANES - 1) / CG + 2) * KG };            // outputs that a vector of inputs meets
 //@ end
 // clang-format on
 

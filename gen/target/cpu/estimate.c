@@ -13,7 +13,7 @@ static const double cache_bytes_per_s = 60e9;  // L3, for weights that every tas
 
 static const double lanes_share = 0.7;  // of gconv_*: the rest expands rows
 
-enum { FMA_PORTS = 2, LOAD_PORTS = 2, FMA_LATENCY = 4 };
+enum { FMA_PORTS = 2, LOAD_PORTS = 2, FMA_LATENCY = 4, BATCH = 16 };
 
 static double
 round_up(double n, double to)
@@ -72,18 +72,34 @@ weight_seconds(const struct rx_problem *p, const struct rx_config *config)
     return times * once * pixels / config->tile_pixels / cache_bytes_per_s;
 }
 
+// What the busiest thread has more than its share, on average over some numbers of threads, for a
+// usual batch: tasks are whole.
+static double
+imbalance(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const double image =
+        p->op == RX_PROBLEM_CONV_DGRAD ? (double)g->h * g->w : (double)g->oh * g->ow;
+    const double pixels = BATCH * image;
+    double sum = 0;
+    for (int threads = 2; threads <= 8; threads *= 2)
+        sum += round_up(pixels, (double)config->tile_pixels * threads) / pixels;
+    return sum / 3;
+}
+
 double
 rx_cpu_estimate(const struct rx_machine *machine, const struct rx_problem *p,
                 const struct rx_config *config)
 {
     const struct rx_work work = rx_problem_work(p);
     const double peak = 2.0 * FMA_PORTS * machine->lanes * clock_hz;
-    const double memory = (work.bytes_image + work.bytes_fixed / 16) / memory_bytes_per_s;
-    double compute = (work.flops_image + work.flops_fixed / 16) / peak;
+    const double memory = (work.bytes_image + work.bytes_fixed / BATCH) / memory_bytes_per_s;
+    double compute = (work.flops_image + work.flops_fixed / BATCH) / peak;
     if (config->tile_m > 0 && strncmp(config->skeleton, "gconv_", 6) == 0)
         compute /= tile_share(config->tile_m, 1) * lanes_share;
     else if (config->tile_m > 0)
-        compute = compute * waste(p, config) / tile_share(config->tile_m, config->tile_n) +
+        compute = compute * waste(p, config) * imbalance(p, config) /
+                      tile_share(config->tile_m, config->tile_n) +
                   weight_seconds(p, config);
     return compute > memory ? compute : memory;
 }
