@@ -33,7 +33,7 @@ rx_metrics_loss(const float *logits, int classes, int label)
     double sum = 0;
     for (int k = 0; k < classes; k++)
         sum += exp(logits[k] - max);
-    return log(sum) + max - logits[label];
+    return log(sum) + (max - logits[label]);
 }
 
 void
