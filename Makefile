@@ -5,6 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := all
 
 BUILD ?= out/build
+Q := $(if $(V),,@)
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 STRICT := -std=gnu11 -Wall -Wextra -Wconversion -Wshadow -Werror
@@ -40,26 +41,32 @@ build: rxgen $(BUILD)/librxruntime.a
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(STRICT) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	@echo "cc  $<"
+	$(Q)$(CC) $(STRICT) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/librxruntime.a: $(call obj,$(BASE_SRC) $(RUNTIME_SRC))
-	rm -f $@ && ar rcsD $@ $^
+	@echo "ar  $@"
+	$(Q)rm -f $@ && ar rcsD $@ $^
 $(BUILD)/librxgen.a: $(call obj,$(GEN_SRC))
-	rm -f $@ && ar rcsD $@ $^
+	@echo "ar  $@"
+	$(Q)rm -f $@ && ar rcsD $@ $^
 
 # Tests run the generator of their own build, so that a sanitised one links the sanitised runtime.
 $(BUILD)/rxgen: $(call obj,gen/main.c) $(LIBS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_GEN)
+	@echo "ld  $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_GEN)
 rxgen: $(BUILD)/rxgen
-	cp -f $< $@
+	$(Q)cp -f $< $@
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(call obj,$(SUPPORT_SRC)) $(LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -rdynamic -o $@ $^ -lcmocka $(LIBS_GEN) $(LIBS_RUNTIME)
+	@echo "ld  $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -rdynamic -o $@ $^ -lcmocka $(LIBS_GEN) $(LIBS_RUNTIME)
 
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_GEN) $(LIBS_RUNTIME)
+	@echo "ld  $@"
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_GEN) $(LIBS_RUNTIME)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
@@ -160,5 +167,6 @@ help:
 	@echo "make fuzz          fuzz every parser for FUZZ_SECONDS ($(FUZZ_SECONDS)) each"
 	@echo "make bench-kernels time every kernel of MODEL (models/resnext50_32x4d.lua)"
 	@echo "make install       into PREFIX ($(PREFIX))"
+	@echo "make V=1 ...       show the commands"
 	@echo "make clean         remove what was built (networks under out/ stay)"
 	@echo "later: make $(LATER)"

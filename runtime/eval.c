@@ -1,54 +1,12 @@
-// Evaluation: every image of a split once, through the folded network.
-#include <errno.h>
+// The command eval: accuracy and loss of weights on a split.
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "runtime/base/file.h"
 #include "runtime/base/memory.h"
 #include "runtime/commands.h"
 #include "runtime/json.h"
 #include "runtime/params.h"
-
-struct rx_data_shape
-rx_plan_data_shape(const struct rx_plan *plan)
-{
-    return (struct rx_data_shape){
-        .h = plan->image_h, .w = plan->image_w, .c = plan->image_c, .classes = plan->classes};
-}
-
-int
-rx_evaluate(struct rx_session *session, struct rx_data *data, const struct rx_settings *settings,
-            enum rx_split split, struct rx_metrics *metrics, struct rx_error *error)
-{
-    const struct rx_plan *plan = rx_session_plan(session);
-    const struct rx_plan_program *infer = &plan->program[RX_PROGRAM_INFER];
-    const struct rx_loader_options options = {.split = split,
-                                              .batch = rx_session_batch(session),
-                                              .workers = (int)settings->workers,
-                                              .seed = (uint64_t)settings->seed};
-    struct rx_loader *loader = NULL;
-    int status = rx_loader_open(data, &options, &loader, error);
-    if (status != RX_OK)
-        return status;
-    rx_session_run(session, RX_PROGRAM_FOLD, 1);
-    rx_loader_seek(loader, 1, 0);
-    const size_t image =
-        (size_t)plan->image_h * (size_t)plan->image_w * (size_t)plan->image_c * sizeof(float);
-    const int64_t batches = rx_loader_batches(loader);
-    for (int64_t b = 0; b < batches && status == RX_OK; b++) {
-        struct rx_batch batch;
-        status = rx_loader_next(loader, &batch, error);
-        if (status != RX_OK)
-            break;
-        memcpy(rx_session_tensor(session, infer->input), batch.images, (size_t)batch.n * image);
-        rx_session_run(session, RX_PROGRAM_INFER, batch.n);
-        rx_metrics_add(metrics, rx_session_tensor(session, infer->logits), batch.labels, batch.n,
-                       plan->classes);
-    }
-    rx_loader_close(loader);
-    return status;
-}
 
 static int
 write_confusion(const struct rx_metrics *m, int classes, const char *path, struct rx_error *error)
@@ -63,50 +21,90 @@ write_confusion(const struct rx_metrics *m, int classes, const char *path, struc
     return status;
 }
 
-static int
-report(const struct rx_metrics *m, const struct rx_settings *s, struct rx_error *error)
+// The share of images whose label is among the best k.
+static double
+top(const struct rx_metrics *m, int classes, int k)
 {
-    const double n = (double)m->images;
+    int64_t right = 0;
+    for (int i = 0; i < k && i < classes; i++)
+        right += m->at_rank[i];
+    return (double)right / (double)m->images;
+}
+
+static int
+report(const struct rx_metrics *m, int classes, const struct rx_settings *s, struct rx_error *error)
+{
+    const double loss = m->loss / (double)m->images;
     if (!s->json) {
-        printf("top1 %.4f  top5 %.4f  loss %.5f  images %lld\n", (double)m->top1 / n,
-               (double)m->top5 / n, m->loss / n, (long long)m->images);
+        for (int i = 0; i < s->n_topk; i++)
+            printf("top%d %.4f  ", s->topk[i], top(m, classes, s->topk[i]));
+        printf("loss %.5f  images %lld\n", loss, (long long)m->images);
         return RX_OK;
     }
-    if (rx_json_line(stdout, json_pack("{s:f, s:f, s:f, s:I}", "top1", (double)m->top1 / n, "top5",
-                                       (double)m->top5 / n, "loss", m->loss / n, "images",
-                                       (json_int_t)m->images)) != 0)
-        return rx_error_refused(error, "standard output: cannot be written: %s", strerror(errno));
-    return RX_OK;
+    json_t *line = json_pack("{s:f, s:f}", "top1", top(m, classes, 1), "top5", top(m, classes, 5));
+    for (int i = 0; i < s->n_topk; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "top%d", s->topk[i]);
+        json_object_set_new(line, key, json_real(top(m, classes, s->topk[i])));
+    }
+    json_object_set_new(line, "loss", rx_json_number(loss));
+    json_object_set_new(line, "images", json_integer(m->images));
+    const int status = rx_json_print(line, error);
+    json_decref(line);
+    return status;
+}
+
+struct eval {
+    const struct rx_plan *plan;
+    const struct rx_settings *s;
+    struct rx_error *error;
+    struct rx_data *data;
+    struct rx_loader *loader;
+    struct rx_session *session;
+    struct rx_metrics metrics;
+};
+
+static int
+open_all(struct eval *e)
+{
+    const struct rx_settings *s = e->s;
+    const struct rx_data_shape shape = rx_plan_data_shape(e->plan);
+    const size_t classes = (size_t)e->plan->classes;
+    int64_t batches;
+    if (s->weights == NULL)
+        return rx_error_user(e->error, "--weights: is missing: --weights F.safetensors");
+    if (s->confusion != NULL && rx_file_probe(s->confusion, e->error) != RX_OK)
+        return e->error->status;
+    int status = rx_data_open(s->recipe.data, &shape, &s->recipe, &e->data, e->error);
+    if (status == RX_OK)
+        status = rx_evaluate_loader(e->data, s, (enum rx_split)s->split, s->recipe.batch,
+                                    &e->loader, e->error);
+    if (status == RX_OK)
+        status =
+            rx_session_open_infer(e->plan, s->recipe.batch, (int)s->threads, &e->session, e->error);
+    if (status == RX_OK)
+        status = rx_params_load(e->session, s->weights, &batches, e->error);
+    e->metrics.at_rank = rx_memory_alloc(classes * sizeof *e->metrics.at_rank);
+    if (s->confusion != NULL)
+        e->metrics.confusion = rx_memory_alloc(classes * classes * sizeof *e->metrics.confusion);
+    return status;
 }
 
 int
 rx_eval(const struct rx_plan *plan, const struct rx_settings *s, struct rx_error *error)
 {
-    if (s->weights == NULL)
-        return rx_error_user(error, "--weights is missing: --weights F.safetensors");
-    const struct rx_data_shape shape = rx_plan_data_shape(plan);
-    struct rx_data *data = NULL;
-    struct rx_session *session = NULL;
-    struct rx_metrics m = {0};
-    int64_t batches;
-    int status = rx_data_open(s->recipe.data, &shape, &s->recipe, &data, error);
+    struct eval e = {.plan = plan, .s = s, .error = error};
+    int status = open_all(&e);
     if (status == RX_OK)
-        status = rx_session_open(plan, s->recipe.batch, (int)s->threads, &session, error);
-    if (status == RX_OK)
-        status = rx_params_load(session, s->weights, &batches, error);
-    if (s->confusion != NULL)
-        m.confusion =
-            rx_memory_alloc((size_t)plan->classes * (size_t)plan->classes * sizeof *m.confusion);
-    if (status == RX_OK)
-        status =
-            rx_evaluate(session, data, s,
-                        strcmp(s->split, "train") == 0 ? RX_SPLIT_TRAIN : RX_SPLIT_VAL, &m, error);
+        status = rx_evaluate(e.session, e.loader, &e.metrics, error);
     if (status == RX_OK && s->confusion != NULL)
-        status = write_confusion(&m, plan->classes, s->confusion, error);
+        status = write_confusion(&e.metrics, plan->classes, s->confusion, error);
     if (status == RX_OK)
-        status = report(&m, s, error);
-    free(m.confusion);
-    rx_session_close(session);
-    rx_data_close(data);
+        status = report(&e.metrics, plan->classes, s, error);
+    free(e.metrics.confusion);
+    free(e.metrics.at_rank);
+    rx_session_close(e.session);
+    rx_loader_close(e.loader);
+    rx_data_close(e.data);
     return status;
 }

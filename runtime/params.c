@@ -16,15 +16,20 @@ fill_constant(float *x, int64_t n, float value)
         x[i] = value;
 }
 
-// [K][C/G][R][S], N(0, sqrt(2 / (R*S*K))) (He et al. 2015, as torchvision: mode fan_out).
+// [K][C/G][R][S], N(0, sqrt(2 / (R*S*K))) (He et al. 2015, as torchvision: mode fan_out). Elements
+// 2i and 2i + 1 are the two normals of index i.
 static void
 fill_conv(float *x, const struct rx_params_group *group, uint64_t seed)
 {
     const int64_t *shape = group->param->file_shape;
     const double deviation = sqrt(2.0 / (double)(shape[2] * shape[3] * shape[0]));
     const uint64_t stream = rx_random_stream_name(group->param->name);
-    for (int64_t i = 0; i < group->count; i++)
-        x[i] = (float)(deviation * rx_random_normal(seed, stream, (uint64_t)i));
+    for (int64_t i = 0; i < group->count; i += 2) {
+        double normal[2];
+        rx_random_normals(seed, stream, (uint64_t)(i / 2), normal);
+        for (int k = 0; k < 2 && i + k < group->count; k++)
+            x[i + k] = (float)(deviation * normal[k]);
+    }
 }
 
 // [K][C], U(+-1/sqrt(C)).

@@ -56,14 +56,15 @@ rx_random_uniform(uint64_t seed, uint64_t stream, uint64_t index)
     return fraction(join(x[0], x[1]));
 }
 
-double
-rx_random_normal(uint64_t seed, uint64_t stream, uint64_t index)
+void
+rx_random_normals(uint64_t seed, uint64_t stream, uint64_t index, double out[2])
 {
     uint32_t x[RX_RANDOM_WORDS];
     rx_random_block(seed, stream, index, x);
     const double u = 1.0 - fraction(join(x[0], x[1]));
-    const double v = fraction(join(x[2], x[3]));
-    return sqrt(-2.0 * log(u)) * cos(2.0 * M_PI * v);
+    const double radius = sqrt(-2.0 * log(u)), angle = 2.0 * M_PI * fraction(join(x[2], x[3]));
+    out[0] = radius * cos(angle);
+    out[1] = radius * sin(angle);
 }
 
 uint64_t

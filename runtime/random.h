@@ -22,10 +22,10 @@ rx_random_stream_epoch(uint32_t purpose, uint64_t epoch);
 double
 rx_random_uniform(uint64_t seed, uint64_t stream, uint64_t index);
 
-// Standard normal by Box-Muller in double precision: sqrt(-2 ln u) cos(2 pi v), with u in (0, 1]
-// and v in [0, 1) of 53 bits each from one block.
-double
-rx_random_normal(uint64_t seed, uint64_t stream, uint64_t index);
+// Two standard normals, by Box-Muller in double precision: sqrt(-2 ln u) times cos(2 pi v) and
+// sin(2 pi v), with u in (0, 1] and v in [0, 1) of 53 bits each from one block.
+void
+rx_random_normals(uint64_t seed, uint64_t stream, uint64_t index, double out[2]);
 
 // Uniform in 0 .. n - 1, n >= 1: the upper half of a 64-bit number times n, whose bias is below
 // n / 2^64.

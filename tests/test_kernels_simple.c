@@ -147,6 +147,28 @@ test_sgd(void **state)
     run(&list);
 }
 
+// The tile header that names no instruction.
+static void
+test_generic(void **state)
+{
+    (void)state;
+    static const int channels[] = {3, 8, 24};
+    struct list list = {.n = 0};
+    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
+        const int c = channels[i];
+        struct rx_problem *p =
+            &add(&list, "generic map", RX_PROBLEM_MAP, rx_case_map(5, 7, c), 3, tolerance)->problem;
+        bn_relu(p, RX_DOMAIN_IN, c);
+        residual_and_sums(p, RX_DOMAIN_IN, c);
+        const struct rx_geometry g = rx_case_conv(9, 11, c, c, c, 3, 2, 1);
+        p = &add(&list, "generic maxpool", RX_PROBLEM_MAXPOOL, g, 3, tolerance)->problem;
+        bn_relu(p, RX_DOMAIN_IN, c);
+        rx_case_operand(p, RX_OPERAND_INDEX, RX_DOMAIN_OUT, RX_WRITE, c, 0, "index");
+        just_store(p, RX_DOMAIN_OUT);
+    }
+    assert_int_equal(rx_kernel_cases(list.c, list.n, "generic"), 0);
+}
+
 // relu(bn(x)) and the residual epilogue on every pooling, and a bare one with an index.
 static void
 test_pools(void **state)
@@ -296,9 +318,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_map),     cmocka_unit_test(test_sgd), cmocka_unit_test(test_pools),
-        cmocka_unit_test(test_gap),     cmocka_unit_test(test_bn),  cmocka_unit_test(test_loss),
-        cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_map),  cmocka_unit_test(test_sgd),     cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_gap),  cmocka_unit_test(test_generic), cmocka_unit_test(test_bn),
+        cmocka_unit_test(test_loss), cmocka_unit_test(test_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

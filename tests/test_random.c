@@ -33,20 +33,26 @@ philox_known_answers(void **state)
 }
 
 // 100000 normals: mean within 5 / sqrt(n) = 0.016, variance within 5 * sqrt(2 / n) = 0.022, fourth
-// moment 3 within 5 * sqrt(96 / n) = 0.155.
+// moment 3 within 5 * sqrt(96 / n) = 0.155; the two of a block are independent: their mean product
+// within 5 * sqrt(2 / n) = 0.0224.
 static void
 normals_have_their_moments(void **state)
 {
     (void)state;
     enum { DRAWS = 100000 };
     double sum = 0, square = 0, fourth = 0;
-    for (uint64_t i = 0; i < DRAWS; i++) {
-        const double x = rx_random_normal(1, rx_random_stream_name("conv1.weight"), i);
-        sum += x, square += x * x, fourth += x * x * x * x;
+    double product = 0;
+    for (uint64_t i = 0; i < DRAWS / 2; i++) {
+        double x[2];
+        rx_random_normals(1, rx_random_stream_name("conv1.weight"), i, x);
+        for (int k = 0; k < 2; k++)
+            sum += x[k], square += x[k] * x[k], fourth += pow(x[k], 4);
+        product += x[0] * x[1];
     }
     assert_true(fabs(sum / DRAWS) <= 0.016);
     assert_true(fabs(square / DRAWS - 1.0) <= 0.022);
     assert_true(fabs(fourth / DRAWS - 3.0) <= 0.155);
+    assert_true(fabs(product / (DRAWS / 2)) <= 0.0224);
 }
 
 // The formula of random.h, so that all machines agree.
@@ -60,8 +66,11 @@ normals_are_box_muller(void **state)
         const uint64_t first = ((uint64_t)x[0] << 32 | x[1]) >> 11;
         const uint64_t second = ((uint64_t)x[2] << 32 | x[3]) >> 11;
         const double u = 1.0 - ldexp((double)first, -53), v = ldexp((double)second, -53);
-        const double right = sqrt(-2.0 * log(u)) * cos(2.0 * M_PI * v);
-        assert_true(fabs(rx_random_normal(1, 2, i) - right) <= 1e-14);
+        const double radius = sqrt(-2.0 * log(u));
+        double normal[2];
+        rx_random_normals(1, 2, i, normal);
+        assert_true(fabs(normal[0] - radius * cos(2.0 * M_PI * v)) <= 1e-14);
+        assert_true(fabs(normal[1] - radius * sin(2.0 * M_PI * v)) <= 1e-14);
     }
 }
 

@@ -1,6 +1,7 @@
 // The driver of --only: a small program that runs one kernel beside the reference, compares every
 // operand that it writes, and times it.
 #include <ctype.h>
+#include <string.h>
 
 #include "gen/render/render.h"
 
@@ -85,8 +86,9 @@ static const char body[] =
     "fill(const struct rx_operand *o, void *memory, size_t bytes)\n"
     "{\n"
     "    const struct rx_geometry *g = &problem.geometry;\n"
-    "    const int positive = o->kind == RX_OPERAND_COEF || o->kind == RX_OPERAND_VECTOR ||\n"
-    "                         o->kind == RX_OPERAND_HYPER;\n"
+    "    const int positive =\n"
+    "        o->kind == RX_OPERAND_COEF || o->kind == RX_OPERAND_VECTOR || o->kind == "
+    "RX_OPERAND_HYPER;\n"
     "    uint32_t state = 12345;\n"
     "    for (size_t i = 0; i < bytes / (size_t)rx_dtype_bytes(o->dtype); i++) {\n"
     "        state = state * 1664525u + 1013904223u;\n"
@@ -178,10 +180,12 @@ static const char body[] =
     "    qsort(seconds, REPEATS, sizeof *seconds, compare_times);\n"
     "    const double median = seconds[REPEATS / 2];\n"
     "    const int good = worst <= tolerance;\n"
-    "    printf(\"check %s max relative error %.3g of the rms (allowed %.0e)\\n\",\n"
-    "           good ? \"ok\" : \"FAILED\", worst, tolerance);\n"
-    "    printf(\"time %.4g ms at batch %d on one thread (median of %d), %.1f GFLOP/s\\n\",\n"
-    "           median * 1e3, n, REPEATS, (n * flops_image + flops_fixed) / median * 1e-9);\n"
+    "    const double gflops = (n * flops_image + flops_fixed) / median * 1e-9;\n"
+    "    printf(\"check %s max relative error %.3g of the rms\\n\", good ? \"ok\" : \"FAILED\", "
+    "worst);\n"
+    "    printf(\"time %.4g ms at batch %d on one thread, median of %d\\n\", median * 1e3, n, "
+    "REPEATS);\n"
+    "    printf(\"rate %.1f GFLOP/s\\n\", gflops);\n"
     "    return !good;\n"
     "}\n";
 
@@ -190,6 +194,7 @@ rx_render_driver(const struct rx_machine *machine, const struct rx_kernel *k,
                  struct rx_text *source, struct rx_error *error)
 {
     (void)machine, (void)error;
+    const int long_name = strlen("static rx_kernel_fn *const kernel = ;") + strlen(k->name) > 100;
     rx_text_printf(
         source,
         "// Checks and times one kernel: driver [BATCH]\n//   %s\n//\n"
@@ -197,12 +202,13 @@ rx_render_driver(const struct rx_machine *machine, const struct rx_kernel *k,
         "#include <math.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
         "#include <string.h>\n#include <time.h>\n\n#include \"runtime/kernel.h\"\n"
         "#include \"runtime/reference.h\"\n\nrx_kernel_fn %s;\n\n"
-        "static rx_kernel_fn *const kernel =\n    %s;\n"
+        "static rx_kernel_fn *const kernel =%s%s;\n"
         "static const int64_t task_image = %lld, task_fixed = %lld, task_divisor = %lld;\n"
         "static const size_t scratch_bytes = %lld;\n"
         "static const double flops_image = %.17g, flops_fixed = %.17g;\n\n",
-        k->name, k->name, k->name, (long long)k->task_image, (long long)k->task_fixed,
-        (long long)k->task_divisor, (long long)k->scratch_bytes, k->flops_image, k->flops_fixed);
+        k->name, k->name, long_name ? "\n    " : " ", k->name, (long long)k->task_image,
+        (long long)k->task_fixed, (long long)k->task_divisor, (long long)k->scratch_bytes,
+        k->flops_image, k->flops_fixed);
     print_problem(k->problem, source);
     rx_text_add(source, body);
     return RX_OK;

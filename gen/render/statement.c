@@ -5,27 +5,40 @@
 #include "gen/render/names.h"
 #include "gen/render/tidy.h"
 
-// The longest part of an expression that has no name yet, -1 where all have.
+// Characters of "const rx_v e12 = ;" around an expression.
+enum { AROUND = 19 };
+
+static size_t
+length_of(const struct rx_chain_printer *p, int value)
+{
+    struct rx_text text = {0};
+    rx_chain_print_expression(p, value, &text);
+    const size_t n = text.n;
+    rx_text_close(&text);
+    return n;
+}
+
+// The longest part of an expression that has no name yet and fits into a line of its own; *longest
+// has its length so far.
 static int
-longest_part(const struct rx_chain_printer *p, int value)
+part_that_fits(const struct rx_chain_printer *p, int value, size_t *longest)
 {
     const struct rx_step *s = &p->chain->step[value];
     const int part[] = {s->a, s->b};
-    int longest = -1;
-    size_t length = 0;
+    int found = -1;
     for (int i = 0; i < 2; i++) {
         const int v = part[i] < 0 ? -1 : rx_chain_resolve(p->chain, part[i]);
         if (v < 0 || p->named[v])
             continue;
-        struct rx_text text = {0};
-        rx_chain_print_expression(p, v, &text);
-        if (text.n > length) {
-            longest = v;
-            length = text.n;
+        const size_t n = length_of(p, v);
+        if (n > *longest && p->indent + AROUND + (int)n <= RX_COLUMNS) {
+            *longest = n;
+            found = v;
         }
-        rx_text_close(&text);
+        const int deeper = part_that_fits(p, v, longest);
+        found = deeper >= 0 ? deeper : found;
     }
-    return longest;
+    return found;
 }
 
 // Appends a line; 0 where it is too long and a part of it got a name, so that all must be printed
@@ -34,7 +47,8 @@ static int
 add_line(struct rx_chain_printer *p, int value, const struct rx_text *line)
 {
     if (p->indent + (int)line->n > RX_COLUMNS) {
-        const int part = longest_part(p, value);
+        size_t longest = 0;
+        const int part = part_that_fits(p, value, &longest);
         if (part >= 0) {
             p->named[part] = 1;
             return 0;

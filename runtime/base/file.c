@@ -60,6 +60,23 @@ rx_file_make_folder(const char *path, struct rx_error *error)
     return RX_OK;
 }
 
+// Opens the temporary file, or `path` itself where a rename would replace a device or a pipe.
+static int
+open_for_writing(struct rx_file_writer *w)
+{
+    struct stat st;
+    const int exists = stat(w->path, &st) == 0;
+    if (exists && S_ISDIR(st.st_mode)) {
+        errno = EISDIR;
+        return -1;
+    }
+    if (exists && !S_ISREG(st.st_mode)) {
+        w->temporary[0] = '\0';
+        return open(w->path, O_WRONLY | O_CLOEXEC);
+    }
+    return open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+}
+
 int
 rx_file_begin(struct rx_file_writer *w, const char *path, struct rx_error *error)
 {
@@ -68,7 +85,7 @@ rx_file_begin(struct rx_file_writer *w, const char *path, struct rx_error *error
     w->fd = -1;
     if (n < 0 || m < 0 || (size_t)m >= sizeof w->temporary)
         return rx_error_refused(error, "%.200s...: the path is too long", path);
-    w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    w->fd = open_for_writing(w);
     if (w->fd < 0)
         return rx_error_refused(error, "%s: cannot be written: %s", path, strerror(errno));
     return RX_OK;
@@ -115,9 +132,12 @@ rx_file_commit(struct rx_file_writer *w, struct rx_error *error)
     const int code = errno;
     const int closed = close(w->fd);
     w->fd = -1;
-    if ((synced != 0 && code != EINVAL) || closed != 0 || rename(w->temporary, w->path) != 0) {
-        const int why = synced != 0 ? code : errno;
-        unlink(w->temporary);
+    const int is_direct = w->temporary[0] == '\0';
+    if ((synced != 0 && code != EINVAL) || closed != 0 ||
+        (!is_direct && rename(w->temporary, w->path) != 0)) {
+        const int why = synced != 0 && code != EINVAL ? code : errno;
+        if (!is_direct)
+            unlink(w->temporary);
         return rx_error_refused(error, "%s: cannot be written: %s", w->path, strerror(why));
     }
     sync_folder(w->path);
@@ -130,7 +150,18 @@ rx_file_abandon(struct rx_file_writer *w)
     if (w->fd >= 0)
         close(w->fd);
     w->fd = -1;
-    unlink(w->temporary);
+    if (w->temporary[0] != '\0')
+        unlink(w->temporary);
+}
+
+int
+rx_file_probe(const char *path, struct rx_error *error)
+{
+    struct rx_file_writer w;
+    const int status = rx_file_begin(&w, path, error);
+    if (status == RX_OK)
+        rx_file_abandon(&w);
+    return status;
 }
 
 int

@@ -21,10 +21,11 @@ int
 rx_file_make_folder(const char *path, struct rx_error *error);
 
 // A large file written in pieces: begin, add..., then commit or abandon (which removes the
-// temporary file). After a failed add only abandon is allowed.
+// temporary file). After a failed add only abandon is allowed. A path that is no regular file (a
+// device, a pipe) is written directly.
 struct rx_file_writer {
     int fd;
-    char path[4096], temporary[4096];
+    char path[4096], temporary[4096];  // temporary is empty where `path` is written directly
 };
 
 int
@@ -35,5 +36,9 @@ int
 rx_file_commit(struct rx_file_writer *w, struct rx_error *error);
 void
 rx_file_abandon(struct rx_file_writer *w);
+
+// Whether a file could be written there, before the work that makes it. Leaves nothing.
+int
+rx_file_probe(const char *path, struct rx_error *error);
 
 #endif

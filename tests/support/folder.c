@@ -1,7 +1,7 @@
 // Temporary folders.
 #include "tests/support/folder.h"
 
-#include <dirent.h>
+#include <ftw.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stdint.h>
@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+enum { DEEPEST = 8 };  // folders that are open at once
 
 void
 rx_test_folder_open(struct rx_test_folder *folder)
@@ -22,16 +24,19 @@ rx_test_folder_open(struct rx_test_folder *folder)
     assert_non_null(mkdtemp(folder->path));
 }
 
+static int
+remove_entry(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+    (void)st;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
 void
 rx_test_folder_close(struct rx_test_folder *folder)
 {
-    DIR *dir = opendir(folder->path);
-    assert_non_null(dir);
-    for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir))
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            unlinkat(dirfd(dir), entry->d_name, 0);
-    closedir(dir);
-    assert_int_equal(rmdir(folder->path), 0);
+    assert_int_equal(nftw(folder->path, remove_entry, DEEPEST, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 const char *

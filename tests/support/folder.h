@@ -13,7 +13,7 @@ struct rx_test_folder {
 void
 rx_test_folder_open(struct rx_test_folder *folder);
 
-// Removes the folder and the files in it.
+// Removes the folder and all that is in it.
 void
 rx_test_folder_close(struct rx_test_folder *folder);
 

@@ -143,7 +143,7 @@ little_randomise(struct rx_session *session, uint64_t seed)
         char *memory = rx_session_tensor(session, p->tensor);
         float *x = (float *)(void *)(memory + p->offset_bytes);
         for (int64_t e = 0; e < p->slice_count; e++)
-            x[e] = (float)rx_random_normal(seed, (uint64_t)i, (uint64_t)e);
+            x[e] = (float)rx_random_uniform(seed, (uint64_t)i, (uint64_t)e);
     }
     // Momenta: the values negated, so that their unused lanes are zero too.
     const float *value = rx_session_tensor(session, 0);

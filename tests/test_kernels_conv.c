@@ -1,0 +1,315 @@
+// Convolution kernels of every kind against the reference: group sizes, filters, strides, awkward
+// maps, prologues and epilogues, for the instruction sets that this machine has; the others must
+// compile without a warning.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "gen/render/render.h"
+#include "gen/select/select.h"
+#include "runtime/base/file.h"
+#include "tests/support/conv_problem.h"
+#include "tests/support/kernel_case.h"
+
+enum { CASES_MAX = 256, LABEL_CHARS = 96 };
+enum { OTHERS = 2 };  // how much rarer shapes have the other chains
+
+struct shape {
+    int h, w, c, k, groups, taps, stride, pad;
+};
+
+// Channels that do and do not fill vectors and blocks, in and out of groups; maps smaller than the
+// filter, odd, not square; pixels that no tap touches (1x1 with a stride).
+static const struct shape dense[] = {
+    {7, 7, 64, 128, 1, 1, 1, 0},  {7, 5, 32, 48, 1, 1, 2, 0},  {9, 7, 3, 64, 1, 7, 2, 3},
+    {1, 1, 40, 1000, 1, 1, 1, 0}, {8, 6, 20, 33, 1, 3, 1, 1},  {5, 4, 16, 16, 1, 1, 1, 1},
+    {3, 3, 24, 20, 1, 7, 1, 3},   {11, 10, 8, 16, 1, 3, 3, 1}, {5, 9, 17, 40, 1, 5, 2, 2},
+    {14, 14, 96, 64, 1, 1, 1, 0},
+};
+static const struct shape wide_groups[] = {
+    {8, 6, 32, 32, 2, 3, 1, 1},   {8, 7, 42, 30, 3, 3, 2, 1}, {7, 7, 28, 28, 2, 3, 1, 1},
+    {7, 9, 72, 72, 3, 3, 2, 1},   {6, 5, 64, 64, 2, 3, 1, 1}, {5, 5, 128, 128, 2, 3, 2, 1},
+    {7, 7, 128, 128, 4, 3, 1, 1}, {6, 7, 36, 18, 3, 1, 2, 0}, {5, 6, 40, 20, 2, 5, 1, 2},
+};
+static const struct shape narrow_groups[] = {
+    {8, 8, 32, 32, 8, 3, 1, 1},   {9, 7, 32, 32, 8, 3, 2, 1}, {7, 9, 24, 24, 8, 3, 1, 1},
+    {7, 8, 12, 12, 12, 3, 2, 1},  {6, 6, 16, 32, 4, 3, 1, 1}, {6, 7, 64, 64, 8, 3, 2, 1},
+    {10, 7, 20, 10, 5, 5, 3, 2},  {3, 3, 16, 16, 2, 7, 1, 3}, {1, 1, 24, 24, 3, 3, 1, 1},
+    {2, 2, 8, 8, 1, 5, 2, 2},     {1, 7, 16, 16, 4, 1, 3, 1}, {14, 14, 40, 40, 5, 3, 1, 1},
+    {16, 15, 36, 36, 9, 3, 1, 1}, {9, 9, 14, 14, 7, 3, 1, 1}, {15, 17, 28, 28, 4, 3, 2, 1},
+};
+
+// The cases of one test, with their labels.
+struct list {
+    struct rx_kernel_case c[CASES_MAX];
+    char label[CASES_MAX][LABEL_CHARS];
+    int n;
+};
+
+static struct list *
+new_list(void)
+{
+    struct list *list = calloc(1, sizeof *list);
+    assert_non_null(list);
+    return list;
+}
+
+// Products of factors of order 1, each rounded a few times in its prologue: their sum of T terms is
+// off by a random walk of T roundings of partial sums, each half an ulp (2^-24) of at most the
+// largest result. Sums and statistics add up to a task's pixels in f32 likewise. Random walks of n
+// steps stay below 5 sqrt(n), and partial sums are on average a third of the largest result; the
+// constant covers the chains.
+static double
+tolerance_of(const struct rx_conv_spec *spec)
+{
+    const struct rx_geometry *g = &spec->geometry;
+    const double fwd = (double)g->r * g->s * g->c / g->groups;
+    const double dgrad = (double)g->r * g->s * g->k / g->groups;
+    const double pixels = 3.0 * (g->h > g->oh ? g->h * g->w : g->oh * g->ow);
+    const double terms = spec->op == RX_PROBLEM_CONV_DGRAD ? dgrad : fwd;
+    return 0x1p-24 * (16 + 2 * sqrt(spec->op == RX_PROBLEM_CONV_WGRAD ? pixels : terms + pixels));
+}
+
+static struct rx_kernel_case *
+add(struct list *list, const struct rx_conv_spec *spec, int n, int threads)
+{
+    assert_true(list->n < CASES_MAX);
+    const struct rx_geometry *g = &spec->geometry;
+    char *label = list->label[list->n];
+    snprintf(
+        label, LABEL_CHARS, "%s %dx%dx%d k%d g%d f%d s%d p%d, chains %d %d %d, view %d, n %d/%d",
+        rx_problem_op_text(spec->op), g->h, g->w, g->c, g->k, g->groups, g->r, g->stride, g->pad,
+        (int)spec->prologue0, (int)spec->prologue1, (int)spec->epilogue, spec->view, n, threads);
+    struct rx_kernel_case *c = &list->c[list->n++];
+    *c = (struct rx_kernel_case){
+        .label = label,
+        .problem = rx_conv_problem(spec),
+        .n = n,
+        .threads = threads,
+        .tolerance = tolerance_of(spec),
+    };
+    return c;
+}
+
+static struct rx_geometry
+geometry(const struct shape *s)
+{
+    return rx_case_conv(s->h, s->w, s->c, s->k, s->groups, s->taps, s->stride, s->pad);
+}
+
+// Whether the prologue reads every input pixel once, so that it may store.
+static int
+is_pointwise(const struct shape *s)
+{
+    return s->groups == 1 && s->taps == 1 && s->stride == 1 && s->pad == 0;
+}
+
+// What training does with a convolution.
+static void
+add_training(struct list *list, const struct shape *s)
+{
+    const struct rx_geometry g = geometry(s);
+    const enum rx_conv_prologue join = is_pointwise(s) ? RX_CONV_JOIN : RX_CONV_BN_RELU;
+    add(list, &(struct rx_conv_spec){RX_PROBLEM_CONV_FWD, g, join, RX_CONV_LOAD, RX_CONV_STATS, 0},
+        3, 2);
+    add(list,
+        &(struct rx_conv_spec){RX_PROBLEM_CONV_DGRAD, g, RX_CONV_BN_GRAD, RX_CONV_LOAD,
+                               RX_CONV_MASK, 0},
+        3, 3);
+    add(list,
+        &(struct rx_conv_spec){RX_PROBLEM_CONV_WGRAD, g, RX_CONV_BN_RELU, RX_CONV_BN_GRAD,
+                               RX_CONV_STORE, 0},
+        3, 2);
+}
+
+// The rest: no prologue, other epilogues, maps that are part of wider ones, more threads than work.
+static void
+add_others(struct list *list, const struct shape *s)
+{
+    const struct rx_geometry g = geometry(s);
+    const enum rx_conv_epilogue fwd = s->h % 2 ? RX_CONV_EVAL : RX_CONV_BIAS;
+    const enum rx_conv_epilogue dgrad = s->h % 2 ? RX_CONV_STORE : RX_CONV_ADD_MASK;
+    add(list, &(struct rx_conv_spec){RX_PROBLEM_CONV_FWD, g, RX_CONV_LOAD, RX_CONV_LOAD, fwd, 5}, 1,
+        1);
+    add(list,
+        &(struct rx_conv_spec){RX_PROBLEM_CONV_DGRAD, g, RX_CONV_LOAD, RX_CONV_LOAD, dgrad, 3}, 1,
+        5);
+    add(list,
+        &(struct rx_conv_spec){RX_PROBLEM_CONV_WGRAD, g, RX_CONV_LOAD, RX_CONV_LOAD, RX_CONV_STORE,
+                               8},
+        1, 5);
+}
+
+static void
+run(struct list *list, const char *arch)
+{
+    assert_int_equal(rx_kernel_cases(list->c, list->n, arch), 0);
+    free(list);
+}
+
+// One in `every` shapes, from number `from` on, for training, and as many, from the one after it
+// on, for the rest. Compiling is what takes the time.
+static void
+test_shapes(const struct shape *shapes, int n, const char *arch, int from, int every)
+{
+    struct list *list = new_list();
+    for (int i = from; i < n; i++) {
+        if (every == 1 || i % every == from)
+            add_training(list, &shapes[i]);
+        if (i % (every + OTHERS) == from + 1)
+            add_others(list, &shapes[i]);
+    }
+    run(list, arch);
+}
+
+#define N_OF(table) (int)(sizeof(table) / sizeof *(table))
+
+static void
+test_dense(void **state)
+{
+    (void)state;
+    test_shapes(dense, N_OF(dense), "native", 0, 1);
+}
+
+static void
+test_wide_groups(void **state)
+{
+    (void)state;
+    test_shapes(wide_groups, N_OF(wide_groups), "native", 0, 1);
+}
+
+static void
+test_narrow_groups(void **state)
+{
+    (void)state;
+    test_shapes(narrow_groups, N_OF(narrow_groups), "native", 0, 1);
+}
+
+// Vectors of four lanes, whatever the machine: every third shape.
+static void
+test_generic(void **state)
+{
+    (void)state;
+    test_shapes(dense, N_OF(dense), "generic", 0, 3);
+    test_shapes(wide_groups, N_OF(wide_groups), "generic", 0, 3);
+    test_shapes(narrow_groups, N_OF(narrow_groups), "generic", 0, 3);
+}
+
+// Tiles that no estimate would choose: tasks of one pixel, of more than a map has, not a multiple
+// of the register tile; vectors that are a part of a block.
+static void
+test_configs(void **state)
+{
+    (void)state;
+    static const struct rx_config config[] = {
+        {"conv_fwd", 8, 1, 6, 1},    {"conv_fwd", 8, 50, 4, 2},   {"conv_fwd", 8, 500, 3, 4},
+        {"conv_dgrad", 8, 1, 5, 2},  {"conv_dgrad", 8, 47, 6, 1}, {"conv_dgrad", 8, 500, 2, 4},
+        {"conv_wgrad", 8, 1, 12, 1}, {"conv_wgrad", 8, 29, 5, 2}, {"conv_wgrad", 8, 500, 1, 4},
+    };
+    static const struct shape shape = {9, 8, 24, 64, 1, 3, 2, 1}, back = {9, 8, 64, 24, 1, 3, 2, 1};
+    struct rx_machine machine;
+    struct rx_error error = {0};
+    assert_int_equal(rx_target_cpu.machine("native", &machine, &error), RX_OK);
+    if (machine.lanes != 8)
+        skip();
+    struct list *list = new_list();
+    for (int i = 0; i < N_OF(config); i++) {
+        const enum rx_problem_op op = (enum rx_problem_op)(RX_PROBLEM_CONV_FWD + i / 3);
+        struct rx_conv_spec spec = {op,           geometry(&shape), RX_CONV_BN_RELU,
+                                    RX_CONV_LOAD, RX_CONV_STATS,    0};
+        if (op == RX_PROBLEM_CONV_DGRAD)
+            spec.geometry = geometry(&back);
+        add(list, &spec, 3, 2)->config = &config[i];
+    }
+    run(list, "native");
+}
+
+// Statistics of values whose mean is thousands of times their deviation: M2 keeps three digits
+// where sums of squares in f32 would keep none.
+static void
+test_far_mean(void **state)
+{
+    (void)state;
+    static const struct shape shapes[] = {
+        {14, 14, 16, 48, 1, 1, 1, 0}, {14, 14, 32, 32, 2, 3, 1, 1}, {28, 28, 24, 24, 6, 3, 1, 1}};
+    struct list *list = new_list();
+    for (int i = 0; i < N_OF(shapes); i++) {
+        const struct rx_geometry g = geometry(&shapes[i]);
+        struct rx_kernel_case *c = add(list,
+                                       &(struct rx_conv_spec){RX_PROBLEM_CONV_FWD, g, RX_CONV_LOAD,
+                                                              RX_CONV_LOAD, RX_CONV_FAR, 0},
+                                       3, 3);
+        c->tolerance = 1e-3;
+    }
+    run(list, "native");
+}
+
+// Compiles the kernels of a list for a machine that need not be this one.
+static int
+compile_only(const struct list *list, const char *arch)
+{
+    struct rx_error error = {0};
+    struct rx_machine machine;
+    struct rx_text command = {0};
+    char folder[] = "/tmp/rx_compile_XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(rx_target_cpu.machine(arch, &machine, &error), RX_OK);
+    for (int i = 0; i < list->n; i++) {
+        const struct rx_banner banner = {"a test", list->c[i].label, "not from a model", arch};
+        struct rx_kernel kernel;
+        struct rx_text source = {0};
+        char path[64];
+        assert_int_equal(rx_select_kernel(&rx_target_cpu, &machine, "templates", arch,
+                                          &list->c[i].problem, &kernel, &error),
+                         RX_OK);
+        assert_int_equal(rx_render_kernel(&machine, "templates", &kernel, &banner, &source, &error),
+                         RX_OK);
+        snprintf(path, sizeof path, "%s/k%d.c", folder, i);
+        assert_int_equal(rx_file_write(path, rx_text_str(&source), source.n, &error), RX_OK);
+        rx_text_close(&source);
+    }
+    rx_text_printf(&command,
+                   "cd %s && cc -std=gnu11 -O1 -Wall -Wextra -Wconversion -Wshadow -Werror %s "
+                   "-I\"$OLDPWD/runtime\" -I\"$OLDPWD/templates/cpu\" -c k*.c",
+                   folder, machine.flags);
+    const int status = system(rx_text_str(&command));
+    rx_text_clear(&command);
+    rx_text_printf(&command, "rm -rf %s", folder);
+    assert_int_equal(system(rx_text_str(&command)), 0);
+    rx_text_close(&command);
+    return status;
+}
+
+static void
+test_avx512_compiles(void **state)
+{
+    (void)state;
+    struct list *list = new_list();
+    for (int i = 0; i < N_OF(dense); i += 4)
+        add_training(list, &dense[i]);
+    for (int i = 0; i < N_OF(wide_groups); i += 5)
+        add_training(list, &wide_groups[i]);
+    for (int i = 0; i < N_OF(narrow_groups); i += 5)
+        add_training(list, &narrow_groups[i]);
+    assert_int_equal(compile_only(list, "x86-64-v4"), 0);
+    free(list);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dense),           cmocka_unit_test(test_wide_groups),
+        cmocka_unit_test(test_narrow_groups),   cmocka_unit_test(test_generic),
+        cmocka_unit_test(test_configs),         cmocka_unit_test(test_far_mean),
+        cmocka_unit_test(test_avx512_compiles),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

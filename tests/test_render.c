@@ -1,0 +1,507 @@
+// Problems, configs and rendered kernels: texts, names, chains as code, and whether what is
+// rendered is clean C for every machine.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gen/render/chain.h"
+#include "gen/render/render.h"
+#include "gen/select/name.h"
+#include "gen/select/select.h"
+#include "runtime/base/file.h"
+#include "runtime/plan.h"
+#include "runtime/weights.h"
+#include "tests/support/kernel_case.h"
+
+static const enum rx_domain in_map = RX_DOMAIN_IN, out_map = RX_DOMAIN_OUT;
+
+static int
+map(struct rx_problem *p, enum rx_domain domain, int access, const char *name)
+{
+    const int c = domain == RX_DOMAIN_IN ? p->geometry.c : p->geometry.k;
+    return rx_case_operand(p, RX_OPERAND_MAP, domain, access, c, 0, name);
+}
+
+// relu(scale * x + shift) as a prologue.
+static void
+bn_relu(struct rx_problem *p, int prologue, enum rx_domain domain, const char *x, const char *coef)
+{
+    struct rx_chain *chain = &p->prologue[prologue];
+    const int c = domain == RX_DOMAIN_IN ? p->geometry.c : p->geometry.k;
+    const int v = rx_case_step(chain, RX_STEP_LOAD, -1, -1, map(p, domain, RX_READ, x), 0);
+    const int o =
+        rx_case_operand(p, RX_OPERAND_COEF, RX_DOMAIN_NONE, RX_READ, c, RX_COEF_ROWS, coef);
+    const int scale = rx_case_step(chain, RX_STEP_COEF, -1, -1, o, RX_COEF_SCALE);
+    const int mul = rx_case_step(chain, RX_STEP_MUL, scale, v, -1, 0);
+    const int shift = rx_case_step(chain, RX_STEP_COEF, -1, -1, o, RX_COEF_SHIFT);
+    const int sum = rx_case_step(chain, RX_STEP_ADD, mul, shift, -1, 0);
+    rx_case_step(chain, RX_STEP_RELU, sum, -1, -1, 0);
+}
+
+// Stores acc masked by another map; statistics and sums of it.
+static void
+mask_and_sums(struct rx_problem *p, enum rx_domain domain)
+{
+    struct rx_chain *e = &p->epilogue;
+    const int c = domain == RX_DOMAIN_IN ? p->geometry.c : p->geometry.k;
+    const int acc = rx_case_step(e, RX_STEP_ACC, -1, -1, -1, 0);
+    const int y = rx_case_step(e, RX_STEP_LOAD, -1, -1, map(p, domain, RX_READ, "x8"), 0);
+    const int v = rx_case_step(e, RX_STEP_MASK, acc, y, -1, 0);
+    rx_case_step(e, RX_STEP_STORE, v, -1, map(p, domain, RX_WRITE, "y0"), 0);
+    const int stats = rx_case_operand(p, RX_OPERAND_PARTIAL, RX_DOMAIN_NONE, RX_WRITE, c,
+                                      RX_STATS_ROWS, "stats0");
+    rx_case_step(e, RX_STEP_STATS, v, -1, stats, 0);
+    const int sums =
+        rx_case_operand(p, RX_OPERAND_PARTIAL, RX_DOMAIN_NONE, RX_WRITE, c, RX_SUMS_ROWS, "sums0");
+    rx_case_step(e, RX_STEP_SUMS, v, y, sums, 0);
+}
+
+static struct rx_problem
+conv_problem(enum rx_problem_op op, struct rx_geometry geometry)
+{
+    struct rx_problem p = {.op = op, .geometry = geometry};
+    bn_relu(&p, 0, rx_problem_prologue_domain(op, 0), "x0", "coef0");
+    if (op == RX_PROBLEM_CONV_WGRAD) {
+        bn_relu(&p, 1, out_map, "x1", "coef1");
+        rx_case_operand(&p, RX_OPERAND_WEIGHTS_PARTIAL, RX_DOMAIN_NONE, RX_WRITE, 1, 0, "dw");
+        return p;
+    }
+    const int forward = op == RX_PROBLEM_CONV_FWD;
+    rx_case_operand(&p, forward ? RX_OPERAND_WEIGHTS : RX_OPERAND_WEIGHTS_DGRAD, RX_DOMAIN_NONE,
+                    RX_READ, 1, 0, "w0");
+    mask_and_sums(&p, rx_problem_epilogue_domain(op));
+    return p;
+}
+
+static struct rx_problem
+map_problem(int h, int w, int c)
+{
+    struct rx_problem p = {.op = RX_PROBLEM_MAP, .geometry = rx_case_map(h, w, c)};
+    bn_relu(&p, 0, in_map, "x0", "coef0");
+    mask_and_sums(&p, in_map);
+    return p;
+}
+
+// --- texts ---
+
+// Adds one to the integer, expects another text, and takes it back.
+static void
+assert_counts(const struct rx_problem *p, int *field)
+{
+    struct rx_text before = {0}, after = {0};
+    rx_problem_print(p, &before);
+    *field += 1;
+    rx_problem_print(p, &after);
+    *field -= 1;
+    if (strcmp(rx_text_str(&before), rx_text_str(&after)) == 0)
+        fail_msg("a field at %td of the problem is not in its text",
+                 (const char *)field - (const char *)p);
+    rx_text_close(&before);
+    rx_text_close(&after);
+}
+
+static void
+assert_chain_counts(const struct rx_problem *p, struct rx_chain *chain)
+{
+    assert_counts(p, &chain->result);
+    for (int i = 0; i < chain->n; i++) {
+        struct rx_step *s = &chain->step[i];
+        int *const fields[] = {(int *)&s->op, &s->a, &s->b, &s->operand, &s->row};
+        for (size_t j = s->op + 1 < RX_STEP_N_OPS ? 0 : 1; j < sizeof fields / sizeof *fields; j++)
+            assert_counts(p, fields[j]);
+    }
+}
+
+// Every field of a problem is in its text, which is its key.
+static void
+test_canonical(void **state)
+{
+    (void)state;
+    struct rx_problem p = conv_problem(RX_PROBLEM_CONV_FWD, rx_case_conv(8, 8, 16, 32, 1, 3, 1, 1));
+    assert_counts(&p, (int *)&p.op);
+    assert_counts(&p, &p.hyper_row);
+    for (int *field = &p.geometry.h; field <= &p.geometry.pad; field++)
+        assert_counts(&p, field);
+    for (int i = 0; i < p.n_operands; i++) {
+        struct rx_operand *o = &p.operand[i];
+        struct rx_text before = {0}, after = {0};
+        int *const fields[] = {&o->access, &o->rows, &o->pitch, (int *)&o->c, (int *)&o->dtype};
+        for (size_t j = 0; j < sizeof fields / sizeof *fields; j++)
+            assert_counts(&p, fields[j]);
+        if (o->domain != out_map)
+            assert_counts(&p, (int *)&o->domain);
+        assert_counts(&p, (int *)&o->kind);
+        rx_problem_print(&p, &before);
+        o->name[0] = 'q';
+        rx_problem_print(&p, &after);
+        assert_string_not_equal(rx_text_str(&before), rx_text_str(&after));
+        rx_text_close(&before);
+        rx_text_close(&after);
+    }
+    assert_chain_counts(&p, &p.prologue[0]);
+    assert_chain_counts(&p, &p.epilogue);
+    p = conv_problem(RX_PROBLEM_CONV_WGRAD, rx_case_conv(8, 8, 16, 32, 1, 3, 1, 1));
+    assert_chain_counts(&p, &p.prologue[1]);
+}
+
+static void
+assert_formula(const struct rx_problem *p, const char *expected)
+{
+    struct rx_text text = {0};
+    rx_problem_print_formula(p, &text);
+    assert_string_equal(rx_text_str(&text), expected);
+    rx_text_close(&text);
+}
+
+static void
+test_formula(void **state)
+{
+    (void)state;
+    struct rx_problem p = conv_problem(RX_PROBLEM_CONV_FWD, rx_case_conv(8, 8, 16, 32, 4, 3, 2, 1));
+    assert_formula(&p, "x[n,h,w,c] = relu(coef0.scale[c] * x0[n,h,w,c] + coef0.shift[c])\n"
+                       "acc = sum_{r,s,c} x[n,2*oh+r-1,2*ow+s-1,4*(k/8)+c] * w[k,c,r,s]\n"
+                       "e2 = (x8[n,oh,ow,k] > 0 ? acc : 0)\n"
+                       "y0[n,oh,ow,k] = e2\n"
+                       "stats0[k] = {count, mean, M2} over n,oh,ow of e2\n"
+                       "sums0[k] = sums over n,oh,ow of {e2, e2 * x8[n,oh,ow,k]}\n");
+    p = (struct rx_problem){.op = RX_PROBLEM_GAP, .geometry = rx_case_map(7, 7, 16)};
+    p.geometry.oh = p.geometry.ow = 1;
+    rx_case_step(&p.prologue[0], RX_STEP_LOAD, -1, -1, map(&p, in_map, RX_READ, "x0"), 0);
+    const int acc = rx_case_step(&p.epilogue, RX_STEP_ACC, -1, -1, -1, 0);
+    rx_case_step(&p.epilogue, RX_STEP_STORE, acc, -1, map(&p, out_map, RX_WRITE, "y0"), 0);
+    assert_formula(&p, "acc = 1/49 * sum_{h,w} x0[n,h,w,c]\ny0[n,0,0,c] = acc\n");
+}
+
+static void
+test_work(void **state)
+{
+    (void)state;
+    struct rx_problem p = {.op = RX_PROBLEM_CONV_FWD,
+                           .geometry = rx_case_conv(8, 8, 16, 32, 1, 3, 2, 1)};
+    map(&p, in_map, RX_READ, "x0");
+    rx_case_operand(&p, RX_OPERAND_WEIGHTS, RX_DOMAIN_NONE, RX_READ, 1, 0, "w");
+    map(&p, out_map, RX_READ | RX_WRITE, "y0");
+    const struct rx_work work = rx_problem_work(&p);
+    assert_true(work.flops_image == 2.0 * 4 * 4 * 32 * 9 * 16);
+    assert_true(work.bytes_image == 4.0 * (8 * 8 * 16 + 2 * 4 * 4 * 32));
+    assert_true(work.bytes_fixed == 4.0 * 32 * 9 * 16);
+}
+
+// --- chains as code ---
+
+static struct rx_kernel
+kernel_of(const struct rx_problem *p, const char *skeleton, int lanes)
+{
+    return (struct rx_kernel){.problem = p,
+                              .config = {.skeleton = skeleton, .lanes = lanes, .tile_pixels = 32}};
+}
+
+static struct rx_slot
+slot_of(const char *name, int index, int indent)
+{
+    struct rx_slot slot = {.index = index, .indent = indent};
+    snprintf(slot.name, sizeof slot.name, "%s", name);
+    return slot;
+}
+
+static void
+add_argument(struct rx_slot *slot, const char *key, const char *value)
+{
+    snprintf(slot->key[slot->n], sizeof slot->key[0], "%s", key);
+    snprintf(slot->value[slot->n++], sizeof slot->value[0], "%s", value);
+}
+
+static void
+test_prologue(void **state)
+{
+    (void)state;
+    const struct rx_problem p = map_problem(3, 3, 16);
+    const struct rx_kernel k = kernel_of(&p, "map", 8);
+    struct rx_slot slot = slot_of("prologue", 0, 4);
+    struct rx_text out = {0};
+    assert_non_null(rx_slot_prologue(&k, &slot, &out));
+    add_argument(&slot, "pixel", "first + i");
+    add_argument(&slot, "channel", "c");
+    assert_non_null(rx_slot_prologue(&k, &slot, &out));
+    add_argument(&slot, "into", "x");
+    assert_null(rx_slot_prologue(&k, &slot, &out));
+    // The sum is too long for a line, so its longest part has a name.
+    assert_string_equal(
+        rx_text_str(&out),
+        "    const rx_v a2 = rx_load(coef0_scale + c) * rx_load(x0 + (first + i) * C + c);\n"
+        "    const rx_v x = rx_relu(a2 + rx_load(coef0_shift + c));\n");
+    rx_text_close(&out);
+}
+
+static void
+test_tail(void **state)
+{
+    (void)state;
+    struct rx_problem p = map_problem(3, 3, 20);
+    const struct rx_kernel k = kernel_of(&p, "map", 8);
+    struct rx_slot slot = slot_of("prologue", 0, 0);
+    struct rx_text out = {0};
+    p.operand[0].pitch = 36;
+    add_argument(&slot, "pixel", "p");
+    add_argument(&slot, "channel", "c");
+    add_argument(&slot, "into", "x");
+    assert_string_equal(rx_slot_prologue(&k, &slot, &out), "lanes= is missing");
+    add_argument(&slot, "lanes", "n");
+    assert_null(rx_slot_prologue(&k, &slot, &out));
+    assert_non_null(strstr(rx_text_str(&out), "rx_load_n(x0 + p * X0_PITCH + c, n)"));
+    rx_text_close(&out);
+}
+
+static void
+test_epilogue(void **state)
+{
+    (void)state;
+    const struct rx_problem p = map_problem(3, 3, 16);
+    const struct rx_kernel k = kernel_of(&p, "map", 8);
+    struct rx_slot slot = slot_of("epilogue", -1, 0);
+    struct rx_text out = {0};
+    add_argument(&slot, "pixel", "p");
+    add_argument(&slot, "channel", "c");
+    add_argument(&slot, "acc", "sum");
+    assert_string_equal(rx_slot_epilogue(&k, &slot, &out), "at= is missing");
+    add_argument(&slot, "at", "to");
+    assert_null(rx_slot_epilogue(&k, &slot, &out));
+    assert_string_equal(rx_text_str(&out), "const rx_v e1 = rx_load(x8 + p * C + c);\n"
+                                           "const rx_v e2 = rx_mask(sum, e1);\n"
+                                           "rx_store(y0 + p * C + c, e2);\n"
+                                           "stats0_sum += e2;\n"
+                                           "rx_store(to, e2);\n"
+                                           "sums0_a += e2;\n"
+                                           "sums0_ab += e2 * e1;\n");
+    rx_text_clear(&out);
+    assert_null(rx_slot_epilogue_begin(&k, &slot, &out));
+    assert_string_equal(rx_text_str(&out), "rx_v stats0_sum = rx_zero();\n"
+                                           "rx_v sums0_a = rx_zero(), sums0_ab = rx_zero();\n");
+    rx_text_clear(&out);
+    assert_non_null(rx_slot_epilogue_end(&k, &slot, &out));
+    add_argument(&slot, "row", "i");
+    add_argument(&slot, "rows", "n");
+    assert_null(rx_slot_epilogue_end(&k, &slot, &out));
+    assert_non_null(
+        strstr(rx_text_str(&out),
+               "rx_merge_f64(stats0 + c, STATS0_PITCH, stats0_mean, stats0_m2, n, RX_LANES);\n"
+               "rx_sum_f64(sums0 + c, sums0_a, RX_LANES);\n"));
+    rx_text_close(&out);
+}
+
+// A running sum that goes on in the same memory is no promise of separate pointers.
+static void
+test_operands(void **state)
+{
+    (void)state;
+    const struct rx_problem p = map_problem(3, 5, 16);
+    const struct rx_kernel k = kernel_of(&p, "map", 8);
+    const struct rx_slot slot = slot_of("operands", -1, 0);
+    struct rx_text out = {0};
+    assert_null(rx_slot_operands(&k, &slot, &out));
+    assert_string_equal(
+        rx_text_str(&out),
+        "const float *restrict x0 = t[0];  // [N][3][5][16]\n"
+        "const float *restrict coef0_scale = t[1];  // [16]\n"
+        "const float *restrict coef0_shift = (const float *)t[1] + COEF0_PITCH;  // [16]\n"
+        "const float *x8 = t[2];  // [N][3][5][16]\n"
+        "float *y0 = t[3];  // [N][3][5][16]\n"
+        "double *restrict stats0 = (double *)t[4] + call->thread * 3 * STATS0_PITCH;  // [3][16]\n"
+        "double *restrict sums0 = (double *)t[5] + call->thread * 2 * SUMS0_PITCH;  // [2][16]\n");
+    rx_text_close(&out);
+}
+
+// --- machines and choice ---
+
+static void
+test_machines(void **state)
+{
+    (void)state;
+    struct rx_machine m;
+    struct rx_error error = {0};
+    assert_int_equal(rx_target_cpu.machine("native", &m, &error), RX_OK);
+    assert_string_not_equal(m.arch, "native");
+    assert_int_equal(rx_target_cpu.machine("x86-64-v4", &m, &error), RX_OK);
+    assert_int_equal(m.lanes, 16);
+    assert_non_null(strstr(m.flags, "-mprefer-vector-width=512"));
+    assert_int_equal(rx_target_cpu.machine("znver9", &m, &error), RX_USER);
+    assert_non_null(strstr(error.text, "znver9"));
+    assert_non_null(strstr(error.text, "x86-64-v3"));
+}
+
+static void
+choose(const char *toolchain, const char *arch, const struct rx_problem *p, struct rx_kernel *k)
+{
+    struct rx_machine m;
+    struct rx_error error = {0};
+    assert_int_equal(rx_target_cpu.machine(arch, &m, &error), RX_OK);
+    if (rx_select_kernel(&rx_target_cpu, &m, "templates", toolchain, p, k, &error) != RX_OK)
+        fail_msg("%s", error.text);
+}
+
+static void
+test_choice(void **state)
+{
+    (void)state;
+    struct rx_problem p =
+        conv_problem(RX_PROBLEM_CONV_FWD, rx_case_conv(14, 14, 64, 96, 1, 1, 1, 0));
+    struct rx_kernel a, b;
+    choose("cc 1", "x86-64-v3", &p, &a);
+    choose("cc 1", "x86-64-v3", &p, &b);
+    assert_string_equal(a.name, b.name);
+    assert_non_null(strstr(a.name, "rx_conv1x1_bn_relu_"));
+    assert_non_null(strstr(a.name, "_c64k96g1_14x14_"));
+    assert_non_null(a.runner_up.skeleton);
+    assert_true(a.estimate <= a.runner_up_estimate);
+    // The hash is of toolchain, machine and problem too.
+    choose("cc 2", "x86-64-v3", &p, &b);
+    assert_string_not_equal(a.hash, b.hash);
+    choose("cc 1", "x86-64-v4", &p, &b);
+    assert_string_not_equal(a.hash, b.hash);
+    p.operand[0].pitch += 16;
+    choose("cc 1", "x86-64-v3", &p, &b);
+    assert_string_not_equal(a.hash, b.hash);
+    struct rx_problem turn = {.op = RX_PROBLEM_TRANSPOSE, .geometry = p.geometry};
+    rx_case_operand(&turn, RX_OPERAND_WEIGHTS, RX_DOMAIN_NONE, RX_READ, 1, 0, "w");
+    rx_case_operand(&turn, RX_OPERAND_WEIGHTS_DGRAD, RX_DOMAIN_NONE, RX_WRITE, 1, 0, "wt");
+    choose("cc 1", "x86-64-v3", &turn, &b);
+    assert_null(strstr(b.name, "conv"));
+}
+
+// --- rendered kernels ---
+
+enum { SHAPES = 8 };
+
+static const int shapes[SHAPES][7] = {
+    // h, c, k, groups, taps, stride, pad
+    {14, 64, 96, 1, 1, 1, 0},  {15, 3, 20, 1, 7, 2, 3},  {8, 24, 24, 1, 3, 2, 1},
+    {7, 64, 64, 2, 3, 1, 1},   {9, 48, 96, 2, 3, 2, 1},  {10, 32, 32, 8, 3, 1, 1},
+    {11, 30, 60, 10, 3, 2, 1}, {1, 100, 10, 1, 1, 1, 0},
+};
+
+static void
+render_one(const char *arch, const struct rx_problem *p, const char *folder, int number)
+{
+    struct rx_machine m;
+    struct rx_error error = {0};
+    struct rx_kernel k;
+    struct rx_text source = {0};
+    char path[128];
+    const struct rx_banner banner = {"models/a.lua:3", "conv1 + bn1", "rxgen models/a.lua", arch};
+    choose("cc", arch, p, &k);
+    assert_int_equal(rx_target_cpu.machine(arch, &m, &error), RX_OK);
+    if (rx_render_kernel(&m, "templates", &k, &banner, &source, &error) != RX_OK)
+        fail_msg("%s", error.text);
+    assert_null(strstr(rx_text_str(&source), "//@"));
+    assert_null(strstr(rx_text_str(&source), "RX_KERNEL"));
+    assert_non_null(strstr(rx_text_str(&source), "models/a.lua:3"));
+    snprintf(path, sizeof path, "%s/%s_%d.c", folder, arch, number);
+    assert_int_equal(rx_file_write(path, rx_text_str(&source), source.n, &error), RX_OK);
+    rx_text_close(&source);
+}
+
+// Runs a command; the test fails unless it exits 0.
+__attribute__((format(printf, 2, 3))) static void
+shell(const char *what, const char *format, ...)
+{
+    va_list arguments;
+    char line[1024];
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (system(line) != 0)
+        fail_msg("%s: %s", what, line);
+}
+
+static void
+check_clean(const char *arch, const char *folder)
+{
+    struct rx_machine m;
+    struct rx_error error = {0};
+    const char *cc = getenv("CC") ? getenv("CC") : "cc";
+    assert_int_equal(rx_target_cpu.machine(arch, &m, &error), RX_OK);
+    shell("warnings",
+          "%s -std=gnu11 -O1 -fsyntax-only -Wall -Wextra -Wconversion -Wshadow -Werror %s "
+          "-Iruntime -Itemplates/cpu %s/%s_*.c",
+          cc, m.flags, folder, arch);
+    if (system("clang-format --version >/dev/null 2>&1") == 0)
+        shell("format", "clang-format --style=file:.clang-format --dry-run --Werror %s/%s_*.c",
+              folder, arch);
+}
+
+static void
+test_rendered(void **state)
+{
+    (void)state;
+    static const char *const archs[] = {"x86-64-v4", "x86-64-v3", "generic"};
+    char folder[] = "/tmp/rx_render_XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    for (size_t a = 0; a < sizeof archs / sizeof *archs; a++) {
+        int number = 0;
+        for (int i = 0; i < SHAPES; i++) {
+            const int *s = shapes[i];
+            const struct rx_geometry g =
+                rx_case_conv(s[0], s[0], s[1], s[2], s[3], s[4], s[5], s[6]);
+            for (int op = RX_PROBLEM_CONV_FWD; op <= RX_PROBLEM_CONV_WGRAD; op++) {
+                const struct rx_problem p = conv_problem((enum rx_problem_op)op, g);
+                render_one(archs[a], &p, folder, number++);
+            }
+            const struct rx_problem p = map_problem(s[0], s[0], s[1]);
+            render_one(archs[a], &p, folder, number++);
+        }
+        check_clean(archs[a], folder);
+    }
+    shell("clean", "rm -rf %s", folder);
+}
+
+// The driver of --only, built and run.
+static void
+test_driver(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/rx_driver_XXXXXX", path[128];
+    struct rx_machine m;
+    struct rx_error error = {0};
+    struct rx_kernel k;
+    struct rx_text source = {0};
+    const struct rx_problem p = map_problem(5, 7, 20);
+    const char *cc = getenv("CC") ? getenv("CC") : "cc";
+    assert_non_null(mkdtemp(folder));
+    render_one("native", &p, folder, 0);
+    choose("cc", "native", &p, &k);
+    assert_int_equal(rx_target_cpu.machine("native", &m, &error), RX_OK);
+    assert_int_equal(rx_render_driver(&m, &k, &source, &error), RX_OK);
+    snprintf(path, sizeof path, "%s/driver.c", folder);
+    assert_int_equal(rx_file_write(path, rx_text_str(&source), source.n, &error), RX_OK);
+    rx_text_close(&source);
+    shell("driver",
+          "%s -std=gnu11 -O1 -Wall -Wextra -Wconversion -Wshadow -Werror -D_GNU_SOURCE %s -I. "
+          "-Iruntime -Itemplates/cpu %s/*.c runtime/reference*.c runtime/problem.c "
+          "runtime/weights.c runtime/base/memory.c -lm -o %s/driver",
+          cc, m.flags, folder, folder);
+    shell("driver", "%s/driver 3 | grep -q 'check ok'", folder);
+    if (system("clang-format --version >/dev/null 2>&1") == 0)
+        shell("format", "clang-format --style=file:.clang-format --dry-run --Werror %s/driver.c",
+              folder);
+    shell("clean", "rm -rf %s", folder);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_canonical), cmocka_unit_test(test_formula),
+        cmocka_unit_test(test_work),      cmocka_unit_test(test_prologue),
+        cmocka_unit_test(test_tail),      cmocka_unit_test(test_epilogue),
+        cmocka_unit_test(test_operands),  cmocka_unit_test(test_machines),
+        cmocka_unit_test(test_choice),    cmocka_unit_test(test_rendered),
+        cmocka_unit_test(test_driver),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
