@@ -1,5 +1,6 @@
 # rxgen: `make help` lists what can be made.
 .DELETE_ON_ERROR:
+.SECONDARY:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
