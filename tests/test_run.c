@@ -465,6 +465,42 @@ test_sigint_saves_and_stops(void **state)
     check_signal(SIGINT);
 }
 
+// An inference kernel in which the first signal comes, inside the run's first evaluation.
+static void
+interrupted(const struct rx_call *call, void *const *t)
+{
+    rx_tiny_plan.kernel[0].fn(call, t);
+    if (call->thread == 0 && !rx_signals_caught())
+        kill(getpid(), SIGTERM);
+}
+
+static void
+test_a_stopped_evaluation_is_made_up_for(void **state)
+{
+    (void)state;
+    struct rx_plan_kernel kernels[6];
+    memcpy(kernels, rx_tiny_plan.kernel, 5 * sizeof kernels[0]);
+    kernels[5] = kernels[0];
+    kernels[5].fn = interrupted;
+    const struct rx_plan_step step = {.kernel = 5,
+                                      .first_arg =
+                                          rx_tiny_plan.program[RX_PROGRAM_INFER].step->first_arg,
+                                      .n_args = 3};
+    struct rx_plan plan = rx_tiny_plan;
+    plan.n_kernels = 6;
+    plan.kernel = kernels;
+    plan.program[RX_PROGRAM_INFER].step = &step;
+    rx_test_program_expect(&plan, RX_STOPPED, "train --run %s/stopped", folder.path);
+    json_t *lines = read_lines("stopped/metrics.jsonl");
+    assert_int_equal(json_array_size(lines), 4);  // steps, and no evaluation
+    json_decref(lines);
+    EXPECT(0, "train --resume %s/stopped", folder.path);
+    EXPECT(0, "train --run %s/full", folder.path);
+    assert_same_training("full/metrics.jsonl", "stopped/metrics.jsonl");
+    assert_same_tensors("full/last.safetensors", "stopped/last.safetensors");
+    assert_same_files("full/best.safetensors", "stopped/best.safetensors");
+}
+
 static void
 test_second_signal_ends_at_once(void **state)
 {
@@ -882,6 +918,7 @@ main(void)
         TEST(test_weights_are_no_checkpoint),
         TEST(test_sigterm_saves_and_stops),
         TEST(test_sigint_saves_and_stops),
+        TEST(test_a_stopped_evaluation_is_made_up_for),
         TEST(test_second_signal_ends_at_once),
         TEST(test_config_says_where_settings_come_from),
         TEST(test_a_run_is_not_overwritten),
