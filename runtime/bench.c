@@ -75,16 +75,16 @@ kernel_rows(const struct rx_plan *plan, int program, int n, const double *second
 static void
 print_kernels(const json_t *rows)
 {
-    size_t i;
-    json_t *row;
     if (rows != NULL)
         printf("%9s %8s %8s %5s  kernel (of one step)\n", "ms", "GFLOP/s", "GB/s", "calls");
-    json_array_foreach(rows, i, row)
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
         printf("%9.3f %8.1f %8.1f %5lld  %s\n", json_number_value(json_object_get(row, "ms")),
                json_number_value(json_object_get(row, "gflops")),
                json_number_value(json_object_get(row, "gbytes_per_s")),
                (long long)json_integer_value(json_object_get(row, "calls")),
                json_string_value(json_object_get(row, "name")));
+    }
 }
 
 static int

@@ -29,10 +29,12 @@ rx_metrics_best(const float *logits, int classes)
 double
 rx_metrics_loss(const float *logits, int classes, int label)
 {
-    const double max = logits[rx_metrics_best(logits, classes)];
-    double sum = 0;
+    const int best = rx_metrics_best(logits, classes);
+    const double max = logits[best];
+    double sum = 1;  // the best class's own term
     for (int k = 0; k < classes; k++)
-        sum += exp(logits[k] - max);
+        if (k != best)
+            sum += exp(logits[k] - max);
     return log(sum) + (max - logits[label]);
 }
 
