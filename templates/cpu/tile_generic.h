@@ -36,7 +36,7 @@ rx_zero(void)
 static inline rx_v
 rx_set1(float x)
 {
-    return (rx_v){x, x, x, x};
+    return x - (rx_v){0};
 }
 
 static inline rx_v
@@ -87,7 +87,10 @@ rx_mask(rx_v a, rx_v b)
 static inline rx_v
 rx_permute(rx_v v, rx_vi index)
 {
-    return (rx_v){v[index[0]], v[index[1]], v[index[2]], v[index[3]]};
+    rx_v to = {0};
+    for (int i = 0; i < RX_LANES; i++)
+        to[i] = v[index[i]];
+    return to;
 }
 
 static inline void
