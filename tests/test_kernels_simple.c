@@ -147,9 +147,9 @@ test_sgd(void **state)
     run(&list);
 }
 
-// The tile header that names no instruction.
+// The tile header that names no instruction, and tails of the longest vectors.
 static void
-test_generic(void **state)
+test_other_machines(void **state)
 {
     (void)state;
     static const int channels[] = {3, 8, 24};
@@ -167,6 +167,7 @@ test_generic(void **state)
         just_store(p, RX_DOMAIN_OUT);
     }
     assert_int_equal(rx_kernel_cases(list.c, list.n, "generic"), 0);
+    assert_int_equal(rx_kernel_cases(list.c, list.n, "x86-64-v4"), 0);
 }
 
 // relu(bn(x)) and the residual epilogue on every pooling, and a bare one with an index.
@@ -318,9 +319,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_map),  cmocka_unit_test(test_sgd),     cmocka_unit_test(test_pools),
-        cmocka_unit_test(test_gap),  cmocka_unit_test(test_generic), cmocka_unit_test(test_bn),
-        cmocka_unit_test(test_loss), cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_map),
+        cmocka_unit_test(test_sgd),
+        cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_gap),
+        cmocka_unit_test(test_other_machines),
+        cmocka_unit_test(test_bn),
+        cmocka_unit_test(test_loss),
+        cmocka_unit_test(test_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,6 +23,8 @@ struct build {
     struct rx_machine machine;
     struct rx_kernel *kernel;
     char folder[64];
+    char flags[512];   // of the compiler
+    char header[128];  // the tile header
     void *library[COMPILERS];
 };
 
@@ -72,13 +74,57 @@ render(struct build *b, int i, struct rx_error *error)
     return status;
 }
 
+// Long vectors without instructions: what the compiler makes of the generic header with 16 lanes.
+static int
+write_substitute(const struct build *b, struct rx_error *error)
+{
+    static const char *const change[][2] = {{"RX_LANES = 4", "RX_LANES = 16"},
+                                            {"vector_size(16)", "vector_size(64)"}};
+    struct rx_text generic = {0}, wide = {0};
+    int status = rx_file_read("templates/cpu/tile_generic.h", &generic, error);
+    for (const char *at = rx_text_str(&generic); *at;) {
+        size_t n = 1;
+        for (size_t i = 0; i < sizeof change / sizeof *change; i++)
+            if (strncmp(at, change[i][0], strlen(change[i][0])) == 0) {
+                n = strlen(change[i][0]);
+                rx_text_add(&wide, change[i][1]);
+            }
+        if (n == 1)
+            rx_text_add_bytes(&wide, at, 1);
+        at += n;
+    }
+    if (status == RX_OK)
+        status = rx_file_write(b->header, rx_text_str(&wide), wide.n, error);
+    rx_text_close(&generic);
+    rx_text_close(&wide);
+    return status;
+}
+
+// Flags and tile header. Kernels for AVX-512 run on lesser machines too, on a substitute for its
+// header: tiles, tails and tasks are then what they would be.
+static int
+prepare(struct build *b, struct rx_error *error)
+{
+    struct rx_machine here;
+    int status = rx_target_cpu.machine("native", &here, error);
+    const int substitute = b->machine.lanes > here.lanes;
+    const char *more = or_default("RXGEN_CFLAGS", "");
+    snprintf(b->header, sizeof b->header, "%s/tile_%s.h", substitute ? b->folder : "templates/cpu",
+             b->machine.isa);
+    snprintf(b->flags, sizeof b->flags, "%s %s %s", substitute ? here.flags : b->machine.flags,
+             substitute ? "-Wno-psabi" : "", more);
+    if (status == RX_OK && substitute)
+        status = write_substitute(b, error);
+    return status;
+}
+
 static void
 add_compiler(const struct build *b, struct rx_text *command)
 {
     rx_text_printf(command,
                    "%s -std=gnu11 -O3 -ffp-contract=fast -fno-math-errno -Wall -Wextra "
-                   "-Wconversion -Wshadow -Werror -fPIC %s %s -Iruntime -Itemplates/cpu ",
-                   or_default("CC", "cc"), b->machine.flags, or_default("RXGEN_CFLAGS", ""));
+                   "-Wconversion -Wshadow -Werror -fPIC %s -Iruntime -Itemplates/cpu ",
+                   or_default("CC", "cc"), b->flags);
 }
 
 // One shared object a compiler, made at the same time. The tile header, which is most of what they
@@ -88,8 +134,8 @@ compile(const struct build *b)
 {
     struct rx_text command = {0};
     add_compiler(b, &command);
-    rx_text_printf(&command, "-x c-header templates/cpu/tile_%s.h -o %s/tile_%s.h.gch || exit 1\n",
-                   b->machine.isa, b->folder, b->machine.isa);
+    rx_text_printf(&command, "-x c-header %s -o %s/tile_%s.h.gch || exit 1\n", b->header, b->folder,
+                   b->machine.isa);
     for (int i = 0; i < COMPILERS && i < b->n; i++) {
         add_compiler(b, &command);
         rx_text_printf(&command, "-shared -o %s/l%d.so %s/k%d_*.c -lm & p%d=$!\n", b->folder, i,
@@ -197,6 +243,8 @@ rx_kernel_cases(const struct rx_kernel_case *cases, int n_cases, const char *arc
     int status = rx_target_cpu.machine(arch, &b.machine, &error);
     if (status == RX_OK && !mkdtemp(b.folder))
         status = rx_error_refused(&error, "%s: no temporary folder", b.folder);
+    if (status == RX_OK)
+        status = prepare(&b, &error);
     for (int i = 0; i < n_cases && status == RX_OK; i++)
         status = render(&b, i, &error);
     if (status == RX_OK && compile(&b) != 0)

@@ -16,9 +16,10 @@ struct rx_kernel_case {
     const float *hyper;              // [RX_HYPER_N], NULL: usual values
 };
 
-// Runs all cases for an architecture ("native" ...); returns how many failed, each with a line on
-// stderr that says which operand was wrong by how much. A kernel that writes outside of its
-// operands or of its scratch memory, or touches what it may only read, fails too.
+// Runs all cases for an architecture ("native" ..., also one that this machine is not); returns how
+// many failed, each with a line on stderr that says which operand was wrong by how much. A kernel
+// that writes outside of its operands or of its scratch memory, or touches what it may only read,
+// fails too.
 int
 rx_kernel_cases(const struct rx_kernel_case *cases, int n_cases, const char *arch);
 
