@@ -74,21 +74,35 @@ test_a_loss_that_is_no_number_stops(void **state)
     json_decref(lines);
 }
 
+// A name for the device that is always full: were it replaced by a file, it would only be the name.
+static void
+link_full(void)
+{
+    char path[RX_PATH_CHARS];
+    assert_int_equal(symlink("/dev/full", rx_run_file("full", path)), 0);
+}
+
+static void
+assert_still_full(void)
+{
+    char path[RX_PATH_CHARS];
+    struct stat st;
+    assert_int_equal(stat(rx_run_file("full", path), &st), 0);
+    assert_true(S_ISCHR(st.st_mode));
+}
+
 static void
 test_full_disks_are_reported(void **state)
 {
     (void)state;
-    struct stat st;
-    REFUSES(1, "/dev/full", "train --run %s/run --epochs 1 --progress off --save /dev/full",
-            rx_run_folder.path);
-    assert_true(stat("/dev/full", &st) == 0 && S_ISCHR(st.st_mode));  // not replaced
-    REFUSES(1, "standard output", "train --run %s/b --progress json > /dev/full",
-            rx_run_folder.path);
-    REFUSES(1, "standard output", "eval --json --weights %s/run/best.safetensors > /dev/full",
-            rx_run_folder.path);
+    const char *f = rx_run_folder.path;
+    link_full();
+    REFUSES(1, "/full", "train --run %s/run --epochs 1 --progress off --save %s/full", f, f);
+    REFUSES(1, "standard output", "train --run %s/b --progress json > /dev/full", f);
+    REFUSES(1, "standard output", "eval --json --weights %s/run/best.safetensors > /dev/full", f);
     REFUSES(1, "standard output", "bench > %s", "/dev/full");
-    REFUSES(1, "/dev/full", "eval --confusion /dev/full --weights %s/run/best.safetensors",
-            rx_run_folder.path);
+    REFUSES(1, "/full", "eval --confusion %s/full --weights %s/run/best.safetensors", f, f);
+    assert_still_full();
 }
 
 static void
@@ -280,7 +294,9 @@ test_wrong_inference_is_refused(void **state)
     REFUSES(2, "/x", "infer --weights %s/x --input %s/x --output %s/y", f, f, f);
     REFUSES(2, "are needed", "infer --weights %s/w --input %s/x", f, f);
     REFUSES(1, "/nonexistent/y", "infer --weights %s/w --input %s/x --output /nonexistent/y", f, f);
-    REFUSES(1, "/dev/full", "infer --weights %s/w --input %s/x --output /dev/full", f, f);
+    link_full();
+    REFUSES(1, "/full", "infer --weights %s/w --input %s/x --output %s/full", f, f, f);
+    assert_still_full();
     REFUSES(2, "later version", "infer --weights %s/w cat.png", f);
     assert_false(rx_run_exists("y"));
 }
