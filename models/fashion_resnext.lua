@@ -3,10 +3,7 @@ local resnext = require "lib.resnext"
 
 return resnext.cifar {
   name = "fashion_resnext",
-  depth = 11, cardinality = 8, width = 16, planes = 16, stem = 32, stem_stride = 2,
+  depth = 11, cardinality = 8, width = 16, planes = 16, stem = 32, stride = 2,
   image = 28, channels = 1, classes = 10,
-  recipe = {
-    data = "fashion-mnist", epochs = 5, batch = 64, lr = 0.1, wd = 5e-4, schedule = "cosine",
-    flip = true, mean = { 0.2860 }, std = { 0.3530 },
-  },
+  recipe = "fashion",
 }

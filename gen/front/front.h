@@ -18,14 +18,17 @@ struct rx_front_input {
     const struct rx_setting *setting;
 };
 
-// A field of the model that --set may override, as --describe lists them.
+enum { RX_FIELDS_MAX = 32, RX_CHOICES_MAX = 16 };
+
+// A field of the model that --set may override, as --describe lists them: one of the choices where
+// there are any, else low, low + step, ... high.
 struct rx_field {
     const char *name;
-    int64_t value, low, high;
+    int64_t value, low, high, step;
+    int n_choices;
+    int64_t choice[RX_CHOICES_MAX];
     const char *help;
 };
-
-enum { RX_FIELDS_MAX = 32 };
 
 struct rx_front_output {
     struct rx_graph *graph;  // opened by the caller; texts below live in its arena

@@ -1,150 +1,107 @@
-// The recipe: recipe { data = "fashion-mnist", epochs = 5, batch = 64, lr = 0.1, ... }. Every key
-// is checked; what is missing has the paper's value.
+// Checks and copies a recipe.
+#include "gen/front/recipe.h"
+
 #include <lauxlib.h>
-#include <math.h>
 #include <string.h>
 
-#include "gen/front/internal.h"
+#include "gen/front/read.h"
+#include "runtime/base/suggest.h"
 
-static const char *const KEYS[] = {
-    "data",        "epochs",   "batch",      "lr",    "momentum",      "wd",
-    "nesterov",    "schedule", "milestones", "gamma", "warmup_epochs", "label_smoothing",
-    "no_decay_bn", "crop_pad", "flip",       "mean",  "std",
+enum { EPOCHS_MAX = 100000, BATCH_MAX = 65536, PAD_MAX = 64, DATA_CHARS = 256 };
+
+static const double TINY = 1e-12;  // stands for "above zero" in a closed range
+
+static const char *const known[] = {
+    "batch",    "crop_pad",        "data", "epochs",        "flip",     "gamma",
+    "lr",       "label_smoothing", "mean", "milestones",    "momentum", "nesterov",
+    "schedule", "no_decay_bn",     "std",  "warmup_epochs", "wd",       NULL,
 };
 
-static double
-number(lua_State *lua, const char *key, double otherwise, double low, double high)
-{
-    lua_getfield(lua, 1, key);
-    double v = otherwise;
-    if (!lua_isnil(lua, -1)) {
-        if (lua_type(lua, -1) != LUA_TNUMBER)
-            rx_sandbox_raise(lua, "recipe: %s is not a number", key);
-        v = lua_tonumber(lua, -1);
-        if (!(v >= low && v <= high))
-            rx_sandbox_raise(lua, "recipe: %s = %g: it is from %g to %g", key, v, low, high);
-    }
-    lua_pop(lua, 1);
-    return v;
-}
-
-static int
-integer(lua_State *lua, const char *key, int otherwise, int low, int high)
-{
-    const double v = number(lua, key, otherwise, low, high);
-    if (v != floor(v))
-        rx_sandbox_raise(lua, "recipe: %s = %g: it is a whole number", key, v);
-    return (int)v;
-}
-
-static int
-flag(lua_State *lua, const char *key, int otherwise)
-{
-    lua_getfield(lua, 1, key);
-    int v = otherwise;
-    if (!lua_isnil(lua, -1)) {
-        if (!lua_isboolean(lua, -1))
-            rx_sandbox_raise(lua, "recipe: %s is true or false", key);
-        v = lua_toboolean(lua, -1);
-    }
-    lua_pop(lua, 1);
-    return v;
-}
-
+// The text up to ':' is one of the sources that --data takes; the rest is the source's affair.
 static const char *
-text(lua_State *lua, const char *key, const char *otherwise)
+read_data(const struct rx_reader *r)
 {
-    lua_getfield(lua, 1, key);
-    const char *v = otherwise;
-    if (!lua_isnil(lua, -1)) {
-        if (lua_type(lua, -1) != LUA_TSTRING)
-            rx_sandbox_raise(lua, "recipe: %s is not a text", key);
-        v = rx_arena_text(&rx_sandbox_of(lua)->output->graph->arena, lua_tostring(lua, -1));
-    }
-    lua_pop(lua, 1);
-    return v;
-}
-
-// A list of numbers; returns how many.
-static int
-list(lua_State *lua, const char *key, double *to, int max, double low, double high)
-{
-    lua_getfield(lua, 1, key);
-    int n = 0;
-    if (!lua_isnil(lua, -1)) {
-        if (!lua_istable(lua, -1) || lua_rawlen(lua, -1) > (size_t)max)
-            rx_sandbox_raise(lua, "recipe: %s is not a list of at most %d numbers", key, max);
-        n = (int)lua_rawlen(lua, -1);
-        for (int i = 0; i < n; i++) {
-            lua_rawgeti(lua, -1, i + 1);
-            to[i] = lua_type(lua, -1) == LUA_TNUMBER ? lua_tonumber(lua, -1) : NAN;
-            if (!(to[i] >= low && to[i] <= high))
-                rx_sandbox_raise(lua, "recipe: %s: each is a number from %g to %g", key, low, high);
-            lua_pop(lua, 1);
-        }
-    }
-    lua_pop(lua, 1);
-    return n;
-}
-
-static void
-check_keys(lua_State *lua)
-{
-    lua_pushnil(lua);
-    while (lua_next(lua, 1) != 0) {
-        lua_pop(lua, 1);
-        int known = 0;
-        for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++)
-            known |=
-                lua_type(lua, -1) == LUA_TSTRING && strcmp(lua_tostring(lua, -1), KEYS[i]) == 0;
-        if (!known)
-            rx_sandbox_raise(lua, "recipe: unknown key %s",
-                             lua_type(lua, -1) == LUA_TSTRING ? lua_tostring(lua, -1)
-                                                              : "(no text)");
-    }
+    static const char *const sources[] = {"cifar10",  "cifar100", "fashion-mnist", "folder",
+                                          "imagenet", "shards",   "synthetic",     "tensors"};
+    enum { N_SOURCES = sizeof sources / sizeof sources[0] };
+    lua_State *L = r->L;
+    const char *data = rx_read_text(r, "data");
+    const size_t n = strlen(data), scheme = strcspn(data, ":");
+    for (size_t i = 0; i < n; i++)
+        if (n > DATA_CHARS || data[i] < ' ' || data[i] > '~' || data[i] == '"' || data[i] == '\\')
+            rx_front_fail(L, r->what,
+                          "data is not at most %d printable characters without quotes "
+                          "and backslashes",
+                          DATA_CHARS);
+    for (int i = 0; i < N_SOURCES; i++)
+        if (strlen(sources[i]) == scheme && strncmp(data, sources[i], scheme) == 0)
+            return rx_arena_text(&rx_front_of(L)->output->graph->arena, data);
+    const char *near = rx_suggest(data, sources, N_SOURCES);
+    rx_front_fail(L, r->what, "data \"%.64s\": it begins with %s", data,
+                  near != NULL ? near
+                               : "fashion-mnist, cifar10, cifar100, imagenet, folder, shards, "
+                                 "synthetic or tensors");
 }
 
 static enum rx_schedule
-schedule(lua_State *lua)
+read_schedule(const struct rx_reader *r)
 {
-    const char *name = text(lua, "schedule", "step");
-    if (strcmp(name, "step") != 0 && strcmp(name, "cosine") != 0)
-        rx_sandbox_raise(lua, "recipe: schedule %s: it is step or cosine", name);
-    return strcmp(name, "cosine") == 0 ? RX_SCHEDULE_COSINE : RX_SCHEDULE_STEP;
+    const char *text = rx_read_has(r, "schedule") ? rx_read_text(r, "schedule") : "step";
+    if (strcmp(text, "step") != 0 && strcmp(text, "cosine") != 0)
+        rx_front_fail(r->L, r->what, "schedule \"%.32s\": it is \"step\" or \"cosine\"", text);
+    return strcmp(text, "cosine") == 0 ? RX_SCHEDULE_COSINE : RX_SCHEDULE_STEP;
 }
 
-static int
-lua_recipe(lua_State *lua)
+static void
+read_milestones(const struct rx_reader *r, struct rx_recipe *recipe)
 {
-    luaL_checktype(lua, 1, LUA_TTABLE);
-    check_keys(lua);
-    struct rx_recipe *r = &rx_sandbox_of(lua)->output->recipe;
-    r->data = text(lua, "data", "synthetic");
-    r->epochs = integer(lua, "epochs", 100, 1, 100000);
-    r->batch = integer(lua, "batch", 256, 1, 65536);
-    r->lr = number(lua, "lr", 0.1, 0, 1000);
-    r->momentum = number(lua, "momentum", 0.9, 0, 1);
-    r->wd = number(lua, "wd", 1e-4, 0, 1);
-    r->nesterov = flag(lua, "nesterov", 1);
-    r->schedule = schedule(lua);
-    double milestone[RX_MILESTONES_MAX];
-    r->n_milestones = list(lua, "milestones", milestone, RX_MILESTONES_MAX, 1, 100000);
-    for (int i = 0; i < r->n_milestones; i++)
-        r->milestone[i] = (int)milestone[i];
-    r->gamma = number(lua, "gamma", 0.1, 0, 1);
-    r->warmup_epochs = number(lua, "warmup_epochs", 0, 0, 1000);
-    r->label_smoothing = number(lua, "label_smoothing", 0, 0, 0.999);
-    r->no_decay_bn = flag(lua, "no_decay_bn", 0);
-    r->crop_pad = integer(lua, "crop_pad", 0, 0, 64);
-    r->flip = flag(lua, "flip", 0);
-    r->n_mean = list(lua, "mean", r->mean, RX_MEAN_MAX, 0, 1);
-    if (list(lua, "std", r->std, RX_MEAN_MAX, 1e-6, 10) != r->n_mean)
-        return rx_sandbox_raise(lua, "recipe: mean and std have different lengths");
-    return 0;
+    int64_t milestone[RX_MILESTONES_MAX];
+    recipe->n_milestones =
+        rx_read_integers(r, "milestones", 1, EPOCHS_MAX, RX_MILESTONES_MAX, milestone);
+    for (int i = 0; i < recipe->n_milestones; i++) {
+        if (i > 0 && milestone[i] <= milestone[i - 1])
+            rx_front_fail(r->L, r->what, "milestones: %lld after %lld: they ascend",
+                          (long long)milestone[i], (long long)milestone[i - 1]);
+        recipe->milestone[i] = (int)milestone[i];
+    }
+}
+
+static void
+read_normalisation(const struct rx_reader *r, int channels, struct rx_recipe *recipe)
+{
+    recipe->n_mean = rx_read_numbers(r, "mean", -10, 10, RX_MEAN_MAX, recipe->mean);
+    const int n_std = rx_read_numbers(r, "std", TINY, 10, RX_MEAN_MAX, recipe->std);
+    if (recipe->n_mean != n_std)
+        rx_front_fail(r->L, r->what, "mean has %d entries and std %d: one for each channel",
+                      recipe->n_mean, n_std);
+    if (n_std != 0 && n_std != channels)
+        rx_front_fail(r->L, r->what, "mean and std have %d entries: the input has %d channels",
+                      n_std, channels);
 }
 
 void
-rx_recipe_open(lua_State *lua)
+rx_recipe_read(lua_State *L, int channels, struct rx_recipe *recipe)
 {
-    lua_register(lua, "recipe", lua_recipe);
+    if (!lua_istable(L, -1))
+        rx_front_fail(L, "recipe", "it is a %s: it is a table such as { data = ..., batch = ... }",
+                      luaL_typename(L, -1));
+    const struct rx_reader r = rx_reader_open(L, -1, "recipe", known);
+    *recipe = (struct rx_recipe){
+        .data = read_data(&r),
+        .epochs = (int)rx_read_integer(&r, "epochs", 1, EPOCHS_MAX),
+        .batch = (int)rx_read_integer(&r, "batch", 1, BATCH_MAX),
+        .lr = rx_read_number(&r, "lr", TINY, 1000),
+        .momentum = rx_read_number_or(&r, "momentum", 0, 1, 0.9),
+        .wd = rx_read_number_or(&r, "wd", 0, 1, 0),
+        .nesterov = rx_read_flag_or(&r, "nesterov", 1),
+        .schedule = read_schedule(&r),
+        .gamma = rx_read_number_or(&r, "gamma", TINY, 1, 0.1),
+        .warmup_epochs = rx_read_number_or(&r, "warmup_epochs", 0, EPOCHS_MAX, 0),
+        .label_smoothing = rx_read_number_or(&r, "label_smoothing", 0, 1, 0),
+        .no_decay_bn = rx_read_flag_or(&r, "no_decay_bn", 0),
+        .crop_pad = (int)rx_read_integer_or(&r, "crop_pad", 0, PAD_MAX, 0),
+        .flip = rx_read_flag_or(&r, "flip", 0),
+    };
+    read_milestones(&r, recipe);
+    read_normalisation(&r, channels, recipe);
 }

@@ -1,232 +1,292 @@
-// The sandbox: model files are data. They see an allow-listed environment, and three limits end
-// what does not end by itself: memory, instructions, and CPU time (which bounds what one
-// instruction can take, such as comparing long strings). Nothing that could catch an error is
-// there, so a limit cannot be survived; neither are patterns, sorting, metatables, coroutines or
-// loaders.
-#include "gen/front/internal.h"
+// The sandboxed Lua state. Its limits hold because nothing that a model file can name catches an
+// error: there is no pcall, no coroutine, no metatable, so no handler of __close or __gc either.
+// Time is bounded by counting instructions and allocated bytes, and by making every single
+// operation small: no string over 4 KB, no array over 256 KB.
+#include "gen/front/sandbox.h"
 
 #include <lauxlib.h>
-#include <lualib.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "runtime/base/file.h"
+#include "runtime/base/suggest.h"
 
 enum {
-    MEMORY_MAX = 32 << 20,
-    HOOK_EVERY = 100,
-    INSTRUCTIONS_MAX = 20 * 1000 * 1000,
-    CPU_SECONDS_MAX = 2,
-    FILE_MAX = 1 << 20,
-    LIB_NAME_MAX = 64
+    HOOK_EVERY = 1000,  // instructions between two looks at the limits
+    BYTES_A_STEP = 16,  // allocated bytes that cost as much as an instruction
+    REFUSALS_MAX = 16,  // a refusal costs a full collection, so few of them are all the steps
+    NS_A_SECOND = 1000000000,
+    WORDS_MAX = 128
 };
 
-static void *
-allocate(void *user, void *old, size_t old_size, size_t size)
+struct rx_front *
+rx_front_of(lua_State *L)
 {
-    struct rx_sandbox *s = user;
-    const size_t before = old != NULL ? old_size : 0;
-    if (size == 0) {
-        free(old);
-        s->memory -= before;
+    return *(struct rx_front **)lua_getextraspace(L);
+}
+
+static int64_t
+processor_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * NS_A_SECOND + t.tv_nsec;
+}
+
+// What stands against growing a block, RX_REFUSAL_NONE if nothing does.
+static enum rx_refusal
+why_not(const struct rx_front *f, int is_string, size_t old, size_t bytes)
+{
+    if (f->steps > RX_LIMIT_STEPS)
+        return RX_REFUSAL_STEPS;
+    if (bytes > (is_string ? RX_LIMIT_STRING : RX_LIMIT_BLOCK))
+        return RX_REFUSAL_BLOCK;
+    return f->memory - old + bytes > RX_LIMIT_MEMORY ? RX_REFUSAL_MEMORY : RX_REFUSAL_NONE;
+}
+
+// lua_Alloc. For a new object `old_bytes` is its type, not a size.
+static void *
+allocate(void *user, void *block, size_t old_bytes, size_t bytes)
+{
+    struct rx_front *f = user;
+    const size_t old = block != NULL ? old_bytes : 0;
+    if (bytes == 0) {
+        free(block);
+        f->memory -= old;
         return NULL;
     }
-    if (size > before && s->memory + (size - before) > MEMORY_MAX)
-        return NULL;
-    void *p = realloc(old, size);
-    if (p != NULL)
-        s->memory += size - before;
-    return p;
-}
-
-struct rx_sandbox *
-rx_sandbox_of(lua_State *lua)
-{
-    void *user;
-    lua_getallocf(lua, &user);
-    return user;
-}
-
-static double
-seconds_since(const struct timespec *start)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)(now.tv_sec - start->tv_sec) + 1e-9 * (double)(now.tv_nsec - start->tv_nsec);
-}
-
-static void
-limit(lua_State *lua, lua_Debug *debug)
-{
-    (void)debug;
-    struct rx_sandbox *s = rx_sandbox_of(lua);
-    s->instructions += HOOK_EVERY;
-    if (s->instructions > INSTRUCTIONS_MAX)
-        luaL_error(lua, "the model runs for more than %d instructions: it must end",
-                   INSTRUCTIONS_MAX);
-    if (seconds_since(&s->start) > CPU_SECONDS_MAX)
-        luaL_error(lua, "the model runs for more than %d seconds: it must end", CPU_SECONDS_MAX);
+    if (bytes > old) {
+        const int is_string = block == NULL && old_bytes == LUA_TSTRING;
+        const enum rx_refusal refusal = why_not(f, is_string, old, bytes);
+        if (refusal != RX_REFUSAL_NONE) {
+            f->refusal = refusal;
+            f->steps += RX_LIMIT_STEPS / REFUSALS_MAX;
+            return NULL;
+        }
+        f->steps += (int64_t)(bytes / BYTES_A_STEP);
+    }
+    void *grown = realloc(block, bytes);
+    if (grown == NULL)
+        return bytes <= old ? block : NULL;  // Lua relies on it that shrinking never fails
+    f->memory = f->memory - old + bytes;
+    return grown;
 }
 
 struct rx_where
-rx_sandbox_where(lua_State *lua)
+rx_front_where(lua_State *L)
 {
-    lua_Debug debug;
-    for (int level = 1; lua_getstack(lua, level, &debug); level++) {
-        lua_getinfo(lua, "Sl", &debug);
-        if (debug.currentline > 0) {
-            const struct rx_sandbox *s = rx_sandbox_of(lua);
-            return (struct rx_where){rx_arena_text(&s->output->graph->arena, debug.short_src),
-                                     debug.currentline};
-        }
+    lua_Debug frame;
+    for (int level = 0; lua_getstack(L, level, &frame); level++) {
+        lua_getinfo(L, "Sl", &frame);
+        if (frame.currentline > 0)
+            return (struct rx_where){frame.source + 1, frame.currentline};
     }
-    return (struct rx_where){"model", 0};
+    return (struct rx_where){rx_front_of(L)->model, 0};
 }
 
-int
-rx_sandbox_raise(lua_State *lua, const char *format, ...)
+struct rx_where
+rx_front_author(lua_State *L)
 {
-    const struct rx_sandbox *s = rx_sandbox_of(lua);
-    if (s->error->status == RX_OK) {
-        char text[sizeof s->error->text];
-        va_list args;
-        va_start(args, format);
-        vsnprintf(text, sizeof text, format, args);
-        va_end(args);
-        const struct rx_where where = rx_sandbox_where(lua);
-        rx_error_user(s->error, "%s:%d: %s", where.file, where.line, text);
+    const char *model = rx_front_of(L)->model;
+    lua_Debug frame;
+    for (int level = 0; lua_getstack(L, level, &frame); level++) {
+        lua_getinfo(L, "Sl", &frame);
+        if (frame.currentline > 0 && strcmp(frame.source + 1, model) == 0)
+            return (struct rx_where){model, frame.currentline};
     }
-    lua_pushstring(lua, s->error->text);
-    return lua_error(lua);
+    return (struct rx_where){model, 0};
 }
 
-// require "lib.NAME": a file of models/lib, run once.
-static int
-require_lib(lua_State *lua)
+const char *
+rx_front_place(struct rx_where where, char out[RX_PLACE_CHARS])
 {
-    const struct rx_sandbox *s = rx_sandbox_of(lua);
-    const char *name = luaL_checkstring(lua, 1);
-    const char *stem = name + strlen("lib.");
-    if (strncmp(name, "lib.", strlen("lib.")) != 0 || strlen(stem) > LIB_NAME_MAX ||
-        *stem == '\0' || strspn(stem, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(stem))
-        return rx_sandbox_raise(lua,
-                                "require: %.100s is not a file of models/lib: "
-                                "require \"lib.NAME\"",
-                                name);
-    lua_getfield(lua, LUA_REGISTRYINDEX, name);
-    if (!lua_isnil(lua, -1))
-        return 1;
-    char path[4096], shown[128];
-    snprintf(path, sizeof path, "%s/%s.lua", s->input->lib, stem);
-    snprintf(shown, sizeof shown, "models/lib/%s.lua", stem);
-    if (rx_sandbox_run(rx_sandbox_of(lua), path, shown) != RX_OK)
-        return rx_sandbox_raise(lua, "require");
-    lua_pushvalue(lua, -1);
-    lua_setfield(lua, LUA_REGISTRYINDEX, name);
-    return 1;
-}
-
-// Keeps the named entries of a library's table and takes out all others.
-static void
-keep_only(lua_State *lua, const char *const *keep)
-{
-    lua_pushnil(lua);
-    while (lua_next(lua, -2) != 0) {
-        lua_pop(lua, 1);
-        const char *key = lua_tostring(lua, -1);
-        int kept = 0;
-        for (int i = 0; keep[i] != NULL; i++)
-            kept |= strcmp(keep[i], key) == 0;
-        if (kept)
-            continue;
-        lua_pushvalue(lua, -1);
-        lua_pushnil(lua);
-        lua_settable(lua, -4);
-    }
-}
-
-static void
-open_library(lua_State *lua, const char *name, lua_CFunction open, const char *const *keep)
-{
-    luaL_requiref(lua, name, open, 1);
-    keep_only(lua, keep);
-    lua_pop(lua, 1);
-}
-
-static int
-open_environment(lua_State *lua)
-{
-    static const char *const base[] = {"assert", "error",    "ipairs",   "pairs", "next",
-                                       "select", "tonumber", "tostring", "type",  NULL};
-    static const char *const math[] = {"floor", "ceil", "max",       "min",  "abs",
-                                       "huge",  "pi",   "tointeger", "type", NULL};
-    static const char *const string[] = {"format", "sub",  "len",     "upper", "lower",
-                                         "rep",    "byte", "reverse", NULL};
-    static const char *const table[] = {"concat", NULL};
-    open_library(lua, LUA_GNAME, luaopen_base, base);
-    open_library(lua, LUA_MATHLIBNAME, luaopen_math, math);
-    open_library(lua, LUA_STRLIBNAME, luaopen_string, string);
-    open_library(lua, LUA_TABLIBNAME, luaopen_table, table);
-    lua_pushcfunction(lua, require_lib);
-    lua_setglobal(lua, "require");
-    rx_vocabulary_open(lua);
-    rx_settings_open(lua);
-    rx_recipe_open(lua);
-    return 0;
-}
-
-int
-rx_sandbox_open(struct rx_sandbox *s)
-{
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &s->start);
-    s->lua = lua_newstate(allocate, s);
-    if (s->lua == NULL)
-        return rx_error_refused(s->error, "no memory for the model's state");
-    lua_pushcfunction(s->lua, open_environment);
-    if (lua_pcall(s->lua, 0, 0, 0) != LUA_OK)
-        return rx_error_refused(s->error, "no memory for the model's state");
-    lua_sethook(s->lua, limit, LUA_MASKCOUNT, HOOK_EVERY);
-    return RX_OK;
+    if (where.line > 0)
+        snprintf(out, RX_PLACE_CHARS, "%.200s:%d", where.file, where.line);
+    else
+        snprintf(out, RX_PLACE_CHARS, "%.200s", where.file);
+    return out;
 }
 
 void
-rx_sandbox_close(struct rx_sandbox *s)
+rx_front_raise(lua_State *L)
 {
-    if (s->lua != NULL)
-        lua_close(s->lua);
-    s->lua = NULL;
+    lua_pushlightuserdata(L, NULL);
+    lua_error(L);
+    abort();
 }
 
-static int
-lua_failed(struct rx_sandbox *s, const char *shown)
+void
+rx_front_fail(lua_State *L, const char *what, const char *format, ...)
 {
-    if (s->error->status != RX_OK)
-        return s->error->status;
-    const char *text =
-        lua_type(s->lua, -1) == LUA_TSTRING ? lua_tostring(s->lua, -1) : "error without a text";
-    if (strncmp(text, "not enough memory", strlen("not enough memory")) == 0)
-        return rx_error_user(s->error, "%s: the model takes more than %d MB of memory", shown,
-                             MEMORY_MAX >> 20);
-    return rx_error_user(s->error, "%s", text);
+    char text[512], place[RX_PLACE_CHARS];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    rx_error_user(rx_front_of(L)->error, "%s: %s: %s", rx_front_place(rx_front_where(L), place),
+                  what, text);
+    rx_front_raise(L);
+}
+
+void
+rx_front_fail_at(lua_State *L, const char *where, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    rx_error_user(rx_front_of(L)->error, "%s: %s", where, text);
+    rx_front_raise(L);
+}
+
+void
+rx_front_charge(lua_State *L, double steps)
+{
+    struct rx_front *f = rx_front_of(L);
+    f->steps += steps < RX_LIMIT_STEPS ? (int64_t)steps : RX_LIMIT_STEPS;
+    if (f->steps > RX_LIMIT_STEPS)
+        rx_front_fail(L, "limit",
+                      "the model file computes for more than %d steps: "
+                      "a network of hundreds of layers takes a hundredth of them",
+                      RX_LIMIT_STEPS);
+}
+
+static void
+on_count(lua_State *L, lua_Debug *frame)
+{
+    (void)frame;
+    rx_front_charge(L, HOOK_EVERY);
+    if (processor_ns() > rx_front_of(L)->seconds_end)
+        rx_front_fail(L, "limit",
+                      "the model file computes for more than %d s: "
+                      "a network of hundreds of layers takes a hundredth of that",
+                      RX_LIMIT_SECONDS);
+}
+
+// Whether a text begins with this place or with "something:12:", as Lua's own messages do. A chunk
+// that cannot be loaded comes by twice, from the parser and from where it was needed.
+static int
+has_place(const char *text, const char *place)
+{
+    if (strncmp(text, place, strlen(place)) == 0)
+        return 1;
+    for (const char *p = strchr(text, ':'); p != NULL; p = strchr(p + 1, ':')) {
+        const size_t digits = strspn(p + 1, "0123456789");
+        if (digits > 0 && p[1 + digits] == ':')
+            return 1;
+    }
+    return 0;
+}
+
+// Runs where the error was raised, so that the line is still known.
+static int
+on_error(lua_State *L)
+{
+    if (rx_front_of(L)->error->status != RX_OK)
+        return 1;
+    char place[RX_PLACE_CHARS];
+    rx_front_place(rx_front_where(L), place);
+    if (lua_type(L, 1) != LUA_TSTRING)
+        lua_pushfstring(L, "%s: an error that is a %s: error takes a text", place,
+                        luaL_typename(L, 1));
+    else if (!has_place(lua_tostring(L, 1), place))
+        lua_pushfstring(L, "%s: %s", place, lua_tostring(L, 1));
+    else
+        lua_settop(L, 1);
+    return 1;
+}
+
+static const char *
+refusal_text(enum rx_refusal refusal)
+{
+    static const char *const text[] = {
+        [RX_REFUSAL_NONE] = "the machine has no memory left",
+        [RX_REFUSAL_STEPS] = "the model file computes too much: a network of hundreds of layers "
+                             "takes a hundredth of the steps it may",
+        [RX_REFUSAL_MEMORY] = "the model file holds more than 16 MB: a network of hundreds of "
+                              "layers takes a hundredth of that",
+        [RX_REFUSAL_BLOCK] = "a string over 4 KB, a table over 256 KB or calls nested too deeply: "
+                             "a model file needs none of them",
+    };
+    return text[refusal];
+}
+
+// Turns what ended the run into front->error; what rx_front_fail said stays.
+static int
+report(lua_State *L, struct rx_front *f, int status)
+{
+    if (f->error->status != RX_OK)
+        return f->error->status;
+    if (status == LUA_ERRMEM && f->refusal == RX_REFUSAL_NONE)
+        return rx_error_refused(f->error, "%s: %s", f->model, refusal_text(f->refusal));
+    if (status == LUA_ERRMEM)
+        return rx_error_user(f->error, "%s: limit: %s", f->model, refusal_text(f->refusal));
+    const char *text = lua_tostring(L, -1);
+    return rx_error_user(f->error, "%s", text != NULL ? text : f->model);
 }
 
 int
-rx_sandbox_run(struct rx_sandbox *s, const char *path, const char *shown)
+rx_sandbox_run(struct rx_front *front, lua_CFunction body)
 {
-    struct rx_text text = {0};
-    int status = rx_file_read(path, &text, s->error);
-    if (status == RX_OK && text.n > FILE_MAX)
-        status = rx_error_user(s->error, "%s: is larger than %d KB: a model is a few lines", shown,
-                               FILE_MAX >> 10);
-    if (status == RX_OK) {
-        char chunk[4200];
-        snprintf(chunk, sizeof chunk, "@%s", shown);
-        if (luaL_loadbufferx(s->lua, rx_text_str(&text), text.n, chunk, "t") != LUA_OK ||
-            lua_pcall(s->lua, 0, 1, 0) != LUA_OK)
-            status = lua_failed(s, shown);
-    }
-    rx_text_close(&text);
-    return status;
+    lua_State *L = lua_newstate(allocate, front);
+    if (L == NULL)
+        return rx_error_refused(front->error, "%s: no memory for a Lua state", front->model);
+    *(struct rx_front **)lua_getextraspace(L) = front;
+    front->seconds_end = processor_ns() + (int64_t)RX_LIMIT_SECONDS * NS_A_SECOND;
+    lua_sethook(L, on_count, LUA_MASKCOUNT, HOOK_EVERY);
+    lua_pushcfunction(L, on_error);  // light C functions take no memory: safe outside a pcall
+    lua_pushcfunction(L, body);
+    const int status = lua_pcall(L, 0, 0, 1);
+    const int code = status == LUA_OK ? RX_OK : report(L, front, status);
+    lua_close(L);
+    return code;
+}
+
+// The names in a table of the environment, for a suggestion.
+static int
+words_of(lua_State *L, int table, const char *words[WORDS_MAX])
+{
+    int n = 0;
+    for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1))
+        if (lua_type(L, -2) == LUA_TSTRING && n < WORDS_MAX)
+            words[n++] = lua_tostring(L, -2);
+    return n;
+}
+
+static int
+read_global(lua_State *L)
+{
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+        return 1;
+    const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
+    const char *words[WORDS_MAX];
+    const char *near = rx_suggest(name, words, words_of(L, lua_upvalueindex(1), words));
+    if (near != NULL)
+        rx_front_fail(L, name, "there is no such name; nearest: %s", near);
+    rx_front_fail(L, name, "there is no such name in a model file");
+}
+
+static int
+write_global(lua_State *L)
+{
+    const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
+    rx_front_fail(L, name, "a global is assigned: write local %s", name);
+}
+
+void
+rx_sandbox_push_environment(lua_State *L)
+{
+    lua_newtable(L);
+    lua_newtable(L);
+    lua_pushvalue(L, -3);
+    lua_pushcclosure(L, read_global, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, write_global);
+    lua_setfield(L, -2, "__newindex");
+    lua_setmetatable(L, -2);
+    lua_remove(L, -2);
 }

@@ -10,8 +10,8 @@ struct rx_describe_memory {
     int64_t bytes;
 };
 
-// The layer table, the totals, the model's fields and the memory; `forward` is a graph before any
-// pass, so that layers are the author's.
+// The layer table, the totals, the memory (where it is not NULL) and the model's fields; `forward`
+// is a graph before any pass, so that layers are the author's. As JSON: one object on one line.
 void
 rx_describe_print(const struct rx_graph *forward, const struct rx_front_output *front,
                   const struct rx_describe_memory *memory, struct rx_text *text);
