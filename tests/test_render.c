@@ -1,5 +1,4 @@
-// Problems, configs and rendered kernels: texts, names, chains as code, and whether what is
-// rendered is clean C for every machine.
+// Problems, configs and rendered parts: texts, names, chains as code, machines, the choice.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,17 +6,11 @@
 
 #include <cmocka.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "gen/render/chain.h"
-#include "gen/render/render.h"
-#include "gen/select/name.h"
-#include "gen/select/select.h"
-#include "runtime/base/file.h"
-#include "runtime/plan.h"
-#include "runtime/weights.h"
 #include "tests/support/kernel_case.h"
+#include "tests/support/render_problem.h"
 
 static const enum rx_domain in_map = RX_DOMAIN_IN, out_map = RX_DOMAIN_OUT;
 
@@ -26,66 +19,6 @@ map(struct rx_problem *p, enum rx_domain domain, int access, const char *name)
 {
     const int c = domain == RX_DOMAIN_IN ? p->geometry.c : p->geometry.k;
     return rx_case_operand(p, RX_OPERAND_MAP, domain, access, c, 0, name);
-}
-
-// relu(scale * x + shift) as a prologue.
-static void
-bn_relu(struct rx_problem *p, int prologue, enum rx_domain domain, const char *x, const char *coef)
-{
-    struct rx_chain *chain = &p->prologue[prologue];
-    const int c = domain == RX_DOMAIN_IN ? p->geometry.c : p->geometry.k;
-    const int v = rx_case_step(chain, RX_STEP_LOAD, -1, -1, map(p, domain, RX_READ, x), 0);
-    const int o =
-        rx_case_operand(p, RX_OPERAND_COEF, RX_DOMAIN_NONE, RX_READ, c, RX_COEF_ROWS, coef);
-    const int scale = rx_case_step(chain, RX_STEP_COEF, -1, -1, o, RX_COEF_SCALE);
-    const int mul = rx_case_step(chain, RX_STEP_MUL, scale, v, -1, 0);
-    const int shift = rx_case_step(chain, RX_STEP_COEF, -1, -1, o, RX_COEF_SHIFT);
-    const int sum = rx_case_step(chain, RX_STEP_ADD, mul, shift, -1, 0);
-    rx_case_step(chain, RX_STEP_RELU, sum, -1, -1, 0);
-}
-
-// Stores acc masked by another map; statistics and sums of it.
-static void
-mask_and_sums(struct rx_problem *p, enum rx_domain domain)
-{
-    struct rx_chain *e = &p->epilogue;
-    const int c = domain == RX_DOMAIN_IN ? p->geometry.c : p->geometry.k;
-    const int acc = rx_case_step(e, RX_STEP_ACC, -1, -1, -1, 0);
-    const int y = rx_case_step(e, RX_STEP_LOAD, -1, -1, map(p, domain, RX_READ, "x8"), 0);
-    const int v = rx_case_step(e, RX_STEP_MASK, acc, y, -1, 0);
-    rx_case_step(e, RX_STEP_STORE, v, -1, map(p, domain, RX_WRITE, "y0"), 0);
-    const int stats = rx_case_operand(p, RX_OPERAND_PARTIAL, RX_DOMAIN_NONE, RX_WRITE, c,
-                                      RX_STATS_ROWS, "stats0");
-    rx_case_step(e, RX_STEP_STATS, v, -1, stats, 0);
-    const int sums =
-        rx_case_operand(p, RX_OPERAND_PARTIAL, RX_DOMAIN_NONE, RX_WRITE, c, RX_SUMS_ROWS, "sums0");
-    rx_case_step(e, RX_STEP_SUMS, v, y, sums, 0);
-}
-
-static struct rx_problem
-conv_problem(enum rx_problem_op op, struct rx_geometry geometry)
-{
-    struct rx_problem p = {.op = op, .geometry = geometry};
-    bn_relu(&p, 0, rx_problem_prologue_domain(op, 0), "x0", "coef0");
-    if (op == RX_PROBLEM_CONV_WGRAD) {
-        bn_relu(&p, 1, out_map, "x1", "coef1");
-        rx_case_operand(&p, RX_OPERAND_WEIGHTS_PARTIAL, RX_DOMAIN_NONE, RX_WRITE, 1, 0, "dw");
-        return p;
-    }
-    const int forward = op == RX_PROBLEM_CONV_FWD;
-    rx_case_operand(&p, forward ? RX_OPERAND_WEIGHTS : RX_OPERAND_WEIGHTS_DGRAD, RX_DOMAIN_NONE,
-                    RX_READ, 1, 0, "w0");
-    mask_and_sums(&p, rx_problem_epilogue_domain(op));
-    return p;
-}
-
-static struct rx_problem
-map_problem(int h, int w, int c)
-{
-    struct rx_problem p = {.op = RX_PROBLEM_MAP, .geometry = rx_case_map(h, w, c)};
-    bn_relu(&p, 0, in_map, "x0", "coef0");
-    mask_and_sums(&p, in_map);
-    return p;
 }
 
 // --- texts ---
@@ -123,7 +56,8 @@ static void
 test_canonical(void **state)
 {
     (void)state;
-    struct rx_problem p = conv_problem(RX_PROBLEM_CONV_FWD, rx_case_conv(8, 8, 16, 32, 1, 3, 1, 1));
+    struct rx_problem p =
+        rx_render_conv_problem(RX_PROBLEM_CONV_FWD, rx_case_conv(8, 8, 16, 32, 1, 3, 1, 1));
     assert_counts(&p, (int *)&p.op);
     assert_counts(&p, &p.hyper_row);
     for (int *field = &p.geometry.h; field <= &p.geometry.pad; field++)
@@ -146,7 +80,7 @@ test_canonical(void **state)
     }
     assert_chain_counts(&p, &p.prologue[0]);
     assert_chain_counts(&p, &p.epilogue);
-    p = conv_problem(RX_PROBLEM_CONV_WGRAD, rx_case_conv(8, 8, 16, 32, 1, 3, 1, 1));
+    p = rx_render_conv_problem(RX_PROBLEM_CONV_WGRAD, rx_case_conv(8, 8, 16, 32, 1, 3, 1, 1));
     assert_chain_counts(&p, &p.prologue[1]);
 }
 
@@ -163,7 +97,8 @@ static void
 test_formula(void **state)
 {
     (void)state;
-    struct rx_problem p = conv_problem(RX_PROBLEM_CONV_FWD, rx_case_conv(8, 8, 16, 32, 4, 3, 2, 1));
+    struct rx_problem p =
+        rx_render_conv_problem(RX_PROBLEM_CONV_FWD, rx_case_conv(8, 8, 16, 32, 4, 3, 2, 1));
     assert_formula(&p, "x[n,h,w,c] = relu(coef0.scale[c] * x0[n,h,w,c] + coef0.shift[c])\n"
                        "acc = sum_{r,s,c} x[n,2*oh+r-1,2*ow+s-1,4*(k/8)+c] * w[k,c,r,s]\n"
                        "e2 = (x8[n,oh,ow,k] > 0 ? acc : 0)\n"
@@ -221,7 +156,7 @@ static void
 test_prologue(void **state)
 {
     (void)state;
-    const struct rx_problem p = map_problem(3, 3, 16);
+    const struct rx_problem p = rx_render_map_problem(3, 3, 16);
     const struct rx_kernel k = kernel_of(&p, "map", 8);
     struct rx_slot slot = slot_of("prologue", 0, 4);
     struct rx_text out = {0};
@@ -243,7 +178,7 @@ static void
 test_tail(void **state)
 {
     (void)state;
-    struct rx_problem p = map_problem(3, 3, 20);
+    struct rx_problem p = rx_render_map_problem(3, 3, 20);
     const struct rx_kernel k = kernel_of(&p, "map", 8);
     struct rx_slot slot = slot_of("prologue", 0, 0);
     struct rx_text out = {0};
@@ -262,7 +197,7 @@ static void
 test_epilogue(void **state)
 {
     (void)state;
-    const struct rx_problem p = map_problem(3, 3, 16);
+    const struct rx_problem p = rx_render_map_problem(3, 3, 16);
     const struct rx_kernel k = kernel_of(&p, "map", 8);
     struct rx_slot slot = slot_of("epilogue", -1, 0);
     struct rx_text out = {0};
@@ -300,7 +235,7 @@ static void
 test_operands(void **state)
 {
     (void)state;
-    const struct rx_problem p = map_problem(3, 5, 16);
+    const struct rx_problem p = rx_render_map_problem(3, 5, 16);
     const struct rx_kernel k = kernel_of(&p, "map", 8);
     const struct rx_slot slot = slot_of("operands", -1, 0);
     struct rx_text out = {0};
@@ -336,160 +271,32 @@ test_machines(void **state)
 }
 
 static void
-choose(const char *toolchain, const char *arch, const struct rx_problem *p, struct rx_kernel *k)
-{
-    struct rx_machine m;
-    struct rx_error error = {0};
-    assert_int_equal(rx_target_cpu.machine(arch, &m, &error), RX_OK);
-    if (rx_select_kernel(&rx_target_cpu, &m, "templates", toolchain, p, k, &error) != RX_OK)
-        fail_msg("%s", error.text);
-}
-
-static void
 test_choice(void **state)
 {
     (void)state;
     struct rx_problem p =
-        conv_problem(RX_PROBLEM_CONV_FWD, rx_case_conv(14, 14, 64, 96, 1, 1, 1, 0));
+        rx_render_conv_problem(RX_PROBLEM_CONV_FWD, rx_case_conv(14, 14, 64, 96, 1, 1, 1, 0));
     struct rx_kernel a, b;
-    choose("cc 1", "x86-64-v3", &p, &a);
-    choose("cc 1", "x86-64-v3", &p, &b);
+    rx_render_choose("cc 1", "x86-64-v3", &p, &a);
+    rx_render_choose("cc 1", "x86-64-v3", &p, &b);
     assert_string_equal(a.name, b.name);
     assert_non_null(strstr(a.name, "rx_conv1x1_bn_relu_"));
     assert_non_null(strstr(a.name, "_c64k96g1_14x14_"));
     assert_non_null(a.runner_up.skeleton);
     assert_true(a.estimate <= a.runner_up_estimate);
     // The hash is of toolchain, machine and problem too.
-    choose("cc 2", "x86-64-v3", &p, &b);
+    rx_render_choose("cc 2", "x86-64-v3", &p, &b);
     assert_string_not_equal(a.hash, b.hash);
-    choose("cc 1", "x86-64-v4", &p, &b);
+    rx_render_choose("cc 1", "x86-64-v4", &p, &b);
     assert_string_not_equal(a.hash, b.hash);
     p.operand[0].pitch += 16;
-    choose("cc 1", "x86-64-v3", &p, &b);
+    rx_render_choose("cc 1", "x86-64-v3", &p, &b);
     assert_string_not_equal(a.hash, b.hash);
     struct rx_problem turn = {.op = RX_PROBLEM_TRANSPOSE, .geometry = p.geometry};
     rx_case_operand(&turn, RX_OPERAND_WEIGHTS, RX_DOMAIN_NONE, RX_READ, 1, 0, "w");
     rx_case_operand(&turn, RX_OPERAND_WEIGHTS_DGRAD, RX_DOMAIN_NONE, RX_WRITE, 1, 0, "wt");
-    choose("cc 1", "x86-64-v3", &turn, &b);
+    rx_render_choose("cc 1", "x86-64-v3", &turn, &b);
     assert_null(strstr(b.name, "conv"));
-}
-
-// --- rendered kernels ---
-
-enum { SHAPES = 8 };
-
-static const int shapes[SHAPES][7] = {
-    // h, c, k, groups, taps, stride, pad
-    {14, 64, 96, 1, 1, 1, 0},  {15, 3, 20, 1, 7, 2, 3},  {8, 24, 24, 1, 3, 2, 1},
-    {7, 64, 64, 2, 3, 1, 1},   {9, 48, 96, 2, 3, 2, 1},  {10, 32, 32, 8, 3, 1, 1},
-    {11, 30, 60, 10, 3, 2, 1}, {1, 100, 10, 1, 1, 1, 0},
-};
-
-static void
-render_one(const char *arch, const struct rx_problem *p, const char *folder, int number)
-{
-    struct rx_machine m;
-    struct rx_error error = {0};
-    struct rx_kernel k;
-    struct rx_text source = {0};
-    char path[128];
-    const struct rx_banner banner = {"models/a.lua:3", "conv1 + bn1", "rxgen models/a.lua", arch};
-    choose("cc", arch, p, &k);
-    assert_int_equal(rx_target_cpu.machine(arch, &m, &error), RX_OK);
-    if (rx_render_kernel(&m, "templates", &k, &banner, &source, &error) != RX_OK)
-        fail_msg("%s", error.text);
-    assert_null(strstr(rx_text_str(&source), "//@"));
-    assert_null(strstr(rx_text_str(&source), "RX_KERNEL"));
-    assert_non_null(strstr(rx_text_str(&source), "models/a.lua:3"));
-    snprintf(path, sizeof path, "%s/%s_%d.c", folder, arch, number);
-    assert_int_equal(rx_file_write(path, rx_text_str(&source), source.n, &error), RX_OK);
-    rx_text_close(&source);
-}
-
-// Runs a command; the test fails unless it exits 0.
-__attribute__((format(printf, 2, 3))) static void
-shell(const char *what, const char *format, ...)
-{
-    va_list arguments;
-    char line[1024];
-    va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    if (system(line) != 0)
-        fail_msg("%s: %s", what, line);
-}
-
-static void
-check_clean(const char *arch, const char *folder)
-{
-    struct rx_machine m;
-    struct rx_error error = {0};
-    const char *cc = getenv("CC") ? getenv("CC") : "cc";
-    assert_int_equal(rx_target_cpu.machine(arch, &m, &error), RX_OK);
-    shell("warnings",
-          "%s -std=gnu11 -O1 -fsyntax-only -Wall -Wextra -Wconversion -Wshadow -Werror %s "
-          "-Iruntime -Itemplates/cpu %s/%s_*.c",
-          cc, m.flags, folder, arch);
-    if (system("clang-format --version >/dev/null 2>&1") == 0)
-        shell("format", "clang-format --style=file:.clang-format --dry-run --Werror %s/%s_*.c",
-              folder, arch);
-}
-
-static void
-test_rendered(void **state)
-{
-    (void)state;
-    static const char *const archs[] = {"x86-64-v4", "x86-64-v3", "generic"};
-    char folder[] = "/tmp/rx_render_XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    for (size_t a = 0; a < sizeof archs / sizeof *archs; a++) {
-        int number = 0;
-        for (int i = 0; i < SHAPES; i++) {
-            const int *s = shapes[i];
-            const struct rx_geometry g =
-                rx_case_conv(s[0], s[0], s[1], s[2], s[3], s[4], s[5], s[6]);
-            for (int op = RX_PROBLEM_CONV_FWD; op <= RX_PROBLEM_CONV_WGRAD; op++) {
-                const struct rx_problem p = conv_problem((enum rx_problem_op)op, g);
-                render_one(archs[a], &p, folder, number++);
-            }
-            const struct rx_problem p = map_problem(s[0], s[0], s[1]);
-            render_one(archs[a], &p, folder, number++);
-        }
-        check_clean(archs[a], folder);
-    }
-    shell("clean", "rm -rf %s", folder);
-}
-
-// The driver of --only, built and run.
-static void
-test_driver(void **state)
-{
-    (void)state;
-    char folder[] = "/tmp/rx_driver_XXXXXX", path[128];
-    struct rx_machine m;
-    struct rx_error error = {0};
-    struct rx_kernel k;
-    struct rx_text source = {0};
-    const struct rx_problem p = map_problem(5, 7, 20);
-    const char *cc = getenv("CC") ? getenv("CC") : "cc";
-    assert_non_null(mkdtemp(folder));
-    render_one("native", &p, folder, 0);
-    choose("cc", "native", &p, &k);
-    assert_int_equal(rx_target_cpu.machine("native", &m, &error), RX_OK);
-    assert_int_equal(rx_render_driver(&m, &k, &source, &error), RX_OK);
-    snprintf(path, sizeof path, "%s/driver.c", folder);
-    assert_int_equal(rx_file_write(path, rx_text_str(&source), source.n, &error), RX_OK);
-    rx_text_close(&source);
-    shell("driver",
-          "%s -std=gnu11 -O1 -Wall -Wextra -Wconversion -Wshadow -Werror -D_GNU_SOURCE %s -I. "
-          "-Iruntime -Itemplates/cpu %s/*.c runtime/reference*.c runtime/problem.c "
-          "runtime/weights.c runtime/base/memory.c -lm -o %s/driver",
-          cc, m.flags, folder, folder);
-    shell("driver", "%s/driver 3 | grep -q 'check ok'", folder);
-    if (system("clang-format --version >/dev/null 2>&1") == 0)
-        shell("format", "clang-format --style=file:.clang-format --dry-run --Werror %s/driver.c",
-              folder);
-    shell("clean", "rm -rf %s", folder);
 }
 
 int
@@ -500,8 +307,7 @@ main(void)
         cmocka_unit_test(test_work),      cmocka_unit_test(test_prologue),
         cmocka_unit_test(test_tail),      cmocka_unit_test(test_epilogue),
         cmocka_unit_test(test_operands),  cmocka_unit_test(test_machines),
-        cmocka_unit_test(test_choice),    cmocka_unit_test(test_rendered),
-        cmocka_unit_test(test_driver),
+        cmocka_unit_test(test_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

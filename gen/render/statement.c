@@ -154,19 +154,26 @@ print_steps(struct rx_chain_printer *p)
     return 1;
 }
 
+static void
+take_back(struct rx_text *text, size_t n)
+{
+    if (text->n > n) {
+        text->n = n;
+        text->s[n] = '\0';
+    }
+}
+
 void
 rx_chain_print(struct rx_chain_printer *p, struct rx_text *out)
 {
-    struct rx_text text = {0};
     const int result = p->into ? rx_chain_resolve(p->chain, p->chain->result) : -1;
     for (int i = 0; i < p->chain->n; i++) {
         const enum rx_step_op op = p->chain->step[i].op;
         const int effect = op == RX_STEP_STORE || op == RX_STEP_STATS || op == RX_STEP_SUMS;
         p->named[i] = !effect && (i == result || rx_chain_uses(p->chain, i) > 1 || is_given(p, i));
     }
-    p->out = &text;
+    const size_t start = out->n;
+    p->out = out;
     while (!print_steps(p))
-        rx_text_clear(&text);
-    rx_text_add(out, rx_text_str(&text));
-    rx_text_close(&text);
+        take_back(out, start);
 }

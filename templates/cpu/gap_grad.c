@@ -29,14 +29,14 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
             //@ epilogue_begin channel=c lanes=lanes
             //@ end
             for (int i = 0; i < rows; i++) {
-                const int64_t n = (first + i) / (H * W);
+                const int64_t pixel = first + i, n = pixel / (H * W);
                 //@ prologue 0 pixel=n channel=c lanes=lanes into=x
                 const rx_v x = rx_load_n(x0 + n * K + c, lanes);
                 //@ end
                 const rx_v share = x * rx_set1(1.0f / (H * W));
-                //@ epilogue pixel=(first + i) channel=c lanes=lanes at=(tile + i * RX_LANES) acc=share
+                //@ epilogue pixel=pixel channel=c lanes=lanes at=(tile + i * RX_LANES) acc=share
                 rx_store(tile + i * RX_LANES, share);
-                rx_store_n(y0 + (first + i) * C + c, share, lanes);
+                rx_store_n(y0 + pixel * C + c, share, lanes);
                 //@ end
             }
             //@ epilogue_end channel=c lanes=lanes at=(tile + i * RX_LANES) row=i rows=rows

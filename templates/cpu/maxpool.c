@@ -51,8 +51,8 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
             //@ epilogue_begin channel=c lanes=lanes
             //@ end
             for (int i = 0; i < rows; i++) {
-                const int64_t n = (first + i) / (OH * OW);
-                const int oh = (int)((first + i) / OW % OH), ow = (int)((first + i) % OW);
+                const int64_t out = first + i, n = out / (OH * OW);
+                const int oh = (int)(out / OW % OH), ow = (int)(out % OW);
                 // 1. The best of the window.
                 rx_v best = rx_set1(-INFINITY);
                 rx_vi won = (rx_vi)rx_zero();  //@ when index
@@ -78,14 +78,14 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 // 2. Epilogue.
                 //@ if index
                 //@ if tail_out
-                store_bytes(winner + (first + i) * K + c, won, lanes);
+                store_bytes(winner + out * K + c, won, lanes);
                 //@ else
-                store_bytes(winner + (first + i) * K + c, won, RX_LANES);
+                store_bytes(winner + out * K + c, won, RX_LANES);
                 //@ end
                 //@ end
-                //@ epilogue pixel=(first + i) channel=c lanes=lanes at=(tile + i * RX_LANES) acc=best
+                //@ epilogue pixel=out channel=c lanes=lanes at=(tile + i * RX_LANES) acc=best
                 rx_store(tile + i * RX_LANES, best);
-                rx_store_n(y0 + (first + i) * K + c, best, lanes);
+                rx_store_n(y0 + out * K + c, best, lanes);
                 //@ end
             }
             //@ epilogue_end channel=c lanes=lanes at=(tile + i * RX_LANES) row=i rows=rows

@@ -42,8 +42,8 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
             //@ epilogue_begin channel=c lanes=lanes
             //@ end
             for (int i = 0; i < rows; i++) {
-                const int64_t n = (first + i) / (H * W);
-                const int h = (int)((first + i) / W % H), w = (int)((first + i) % W);
+                const int64_t in = first + i, n = in / (H * W);
+                const int h = (int)(in / W % H), w = (int)(in % W);
                 // 1. Windows whose tap (r, s) is this pixel.
                 rx_v sum = rx_zero();
                 for (int r = 0; r < R; r++) {
@@ -68,9 +68,9 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     }
                 }
                 // 2. Epilogue.
-                //@ epilogue pixel=(first + i) channel=c lanes=lanes at=(tile + i * RX_LANES) acc=sum
+                //@ epilogue pixel=in channel=c lanes=lanes at=(tile + i * RX_LANES) acc=sum
                 rx_store(tile + i * RX_LANES, sum);
-                rx_store_n(y0 + (first + i) * C + c, sum, lanes);
+                rx_store_n(y0 + in * C + c, sum, lanes);
                 //@ end
             }
             //@ epilogue_end channel=c lanes=lanes at=(tile + i * RX_LANES) row=i rows=rows
