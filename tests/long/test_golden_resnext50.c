@@ -12,12 +12,30 @@ static void
 test_resnext50_c(void **state)
 {
     (void)state;
-    rx_trajectory_check("resnext50", "c", RX_TRAJECTORY_FIRST);
+    rx_trajectory_check("resnext50", "c", RX_TRAJECTORY_ALL);
+}
+
+static void
+test_resnext50_b(void **state)
+{
+    (void)state;
+    rx_trajectory_check("resnext50", "b", RX_TRAJECTORY_ALL);
+}
+
+static void
+test_resnext50_a(void **state)
+{
+    (void)state;
+    rx_trajectory_check("resnext50", "a", RX_TRAJECTORY_ALL);
 }
 
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_resnext50_c)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_resnext50_c),
+        cmocka_unit_test(test_resnext50_b),
+        cmocka_unit_test(test_resnext50_a),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

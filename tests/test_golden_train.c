@@ -1,0 +1,51 @@
+// Small networks follow PyTorch's double-precision trajectories: logits, rates, losses, gradients,
+// weights, in each of the paper's three forms.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/support/trajectory.h"
+
+static void
+test_cifar_c(void **state)
+{
+    (void)state;
+    rx_trajectory_check("cifar", "c", RX_TRAJECTORY_ALL);
+}
+
+static void
+test_cifar_b(void **state)
+{
+    (void)state;
+    rx_trajectory_check("cifar", "b", RX_TRAJECTORY_FIRST);
+}
+
+static void
+test_cifar_a(void **state)
+{
+    (void)state;
+    rx_trajectory_check("cifar", "a", RX_TRAJECTORY_FIRST);
+}
+
+// 7x7 stem, max pool, four stages of groups of 6, 12, 24 and 48 channels.
+static void
+test_imagenet_c(void **state)
+{
+    (void)state;
+    rx_trajectory_check("imagenet", "c", RX_TRAJECTORY_FIRST);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cifar_c),
+        cmocka_unit_test(test_cifar_b),
+        cmocka_unit_test(test_cifar_a),
+        cmocka_unit_test(test_imagenet_c),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
