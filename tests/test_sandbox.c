@@ -198,7 +198,8 @@ memory_is_bounded(void **state)
     static const char *const cases[][2] = {
         {"local t = {} while true do t[#t + 1] = 'x' end", "a table over 256 KB"},
         {"local t = {} while true do t = { t, t, t, t } end", "limit"},
-        {"local t = {} for i = 1, 9000 do t[i] = ('x'):rep(4000) .. i end", "limit"},
+        {"local t, p = {}, ('x'):rep(2000) for i = 1, 9000 do t[i] = p .. i .. p end",
+         "holds more than 16 MB"},
         {"local t = {} for i = 1, 1e9 do t[i .. ''] = i end", "limit"},
         {"local t = {} for i = 1, 1e9 do t[i * 1e9] = i end", "limit"},
         {"local t = {} for i = 1, 1e9 do t[i] = function() return i end end", "limit"},

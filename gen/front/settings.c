@@ -1,7 +1,6 @@
 // --set KEY=VALUE, and the fields that it overrides.
 #include "gen/front/settings.h"
 
-#include <errno.h>
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,11 +101,9 @@ overridden(lua_State *L, const struct rx_field *field, int64_t value, int *has_v
         if (strcmp(in->setting[i].key, field->name) != 0)
             continue;
         char *end;
-        errno = 0;
-        const long long number = strtoll(text, &end, 10);
+        const long long number = strtoll(text, &end, 10);  // the far ends where it does not fit
         const size_t first = text[0] == '-';
-        if (errno != 0 || *end != '\0' || strspn(text + first, "0123456789") == 0 ||
-            !is_allowed(field, number)) {
+        if (*end != '\0' || strspn(text + first, "0123456789") == 0 || !is_allowed(field, number)) {
             rule_text(field, rule);
             snprintf(where, sizeof where, "--set %s=%.64s", field->name, text);
             rx_front_fail_at(L, where, "%s is an integer, %s", field->name, rule);
