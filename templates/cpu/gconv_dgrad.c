@@ -9,7 +9,7 @@
 //@ doc       + TILE_P * W + R * S * KG)
 //@ doc config: TILE_M input pixels of a row and phase at a time, at most W / ST (1 at least) and
 //@ doc       two less than the registers, best a divisor of W / ST between 7 and 14; TILE_N is 1;
-//@ doc       TILE_P 8 to 16 where H has them
+//@ doc       TILE_P 4 to 7 where H has them
 #include "tile_generic.h"  //@ tile
 
 // clang-format off

@@ -6,7 +6,7 @@
 //@ doc scratch floats: RX_LANES * (((TILE_P - 1) * ST + R) * ((OW - 1) * ST + S) * CG
 //@ doc       + TILE_P * OW + R * S * CG)
 //@ doc config: TILE_M output pixels of a row at a time, at most OW and two less than the registers,
-//@ doc       best a divisor of OW between 7 and 14; TILE_N is 1; TILE_P 8 to 16 where OH has them
+//@ doc       best a divisor of OW from 7 to 14; TILE_N is 1; TILE_P 4 to 7 where OH has them
 #include "tile_generic.h"  //@ tile
 
 // clang-format off

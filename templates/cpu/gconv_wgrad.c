@@ -28,18 +28,28 @@ enum { NEAR = ((RX_LANES - 1) / KG + 2) * CG };            // inputs that a vect
 //@ end
 // clang-format on
 
-// acc[tap][k] += sum over a row's pixels of x[ow * ST][tap][k] * u[ow][k], for TILE_M taps.
-static inline void
-multiply(const float *restrict x,  // [..][CG][RX_LANES], from the first pixel's first tap on
-         const float *restrict u,  // [OW][RX_LANES]
-         rx_v acc[TILE_M])
+// dw[tap][k] += sum over pixels of x[oh * ST][ow * ST][tap][k] * u[oh][ow][k], for TILE_M taps. Not
+// inlined, because it needs all registers.
+static __attribute__((noinline)) void
+multiply(const float *restrict x,  // [ROWS][..][CG][RX_LANES], from the first pixel's first tap on
+         const float *restrict u,  // [TILE_P][OW][RX_LANES]
+         int rows,
+         float *restrict dw)  // [TILE_M][W_PITCH]
 {
-    for (int ow = 0; ow < OW; ow++) {
-        const rx_v b = rx_load(u + ow * RX_LANES);
+    rx_v acc[TILE_M];
 #pragma GCC unroll 16
-        for (int i = 0; i < TILE_M; i++)
-            acc[i] = rx_fma(rx_load(x + ow * ST * COLUMN + i * RX_LANES), b, acc[i]);
-    }
+    for (int i = 0; i < TILE_M; i++)
+        acc[i] = rx_zero();
+    for (int row = 0; row < rows; row++, x += ST * ROW, u += OW * RX_LANES)
+        for (int ow = 0; ow < OW; ow++) {
+            const rx_v b = rx_load(u + ow * RX_LANES);
+#pragma GCC unroll 16
+            for (int i = 0; i < TILE_M; i++)
+                acc[i] = rx_fma(rx_load(x + ow * ST * COLUMN + i * RX_LANES), b, acc[i]);
+        }
+#pragma GCC unroll 16
+    for (int i = 0; i < TILE_M; i++)
+        rx_store(dw + i * W_PITCH, rx_load(dw + i * W_PITCH) + acc[i]);
 }
 
 void
@@ -120,24 +130,16 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 rx_store(gradients + i * RX_LANES, u);
                 //@ end
             }
-            // 3. Multiply.
-            for (int r = 0; r < R; r++)
-                for (int tap = 0; tap < S * CG; tap += TILE_M) {
-                    rx_v acc[TILE_M];
-#pragma GCC unroll 16
-                    for (int i = 0; i < TILE_M; i++)
-                        acc[i] = rx_zero();
-                    for (int row = 0; row < rows; row++) {
-                        const int h = (oh0 + row) * ST + r - P;
-                        if (h >= 0 && h < H)
-                            multiply(expanded + (h - h0) * ROW + tap * RX_LANES,
-                                     gradients + row * OW * RX_LANES, acc);
-                    }
-                    float *to = part + (r * S * CG + tap) * W_PITCH + k;
-#pragma GCC unroll 16
-                    for (int i = 0; i < TILE_M; i++)
-                        rx_store(to + i * W_PITCH, rx_load(to + i * W_PITCH) + acc[i]);
-                }
+            // 3. Multiply: a filter row meets those output rows whose input row exists.
+            for (int r = 0; r < R; r++) {
+                const int h = oh0 * ST + r - P, skipped = h < 0 ? (-h + ST - 1) / ST : 0;
+                const int end = H - h > 0 ? (H - h + ST - 1) / ST : 0;
+                const int met = (end < rows ? end : rows) - skipped;
+                for (int tap = 0; tap < S * CG && met > 0; tap += TILE_M)
+                    multiply(expanded + (h + skipped * ST - h0) * ROW + tap * RX_LANES,
+                             gradients + skipped * OW * RX_LANES, met,
+                             part + (r * S * CG + tap) * W_PITCH + k);
+            }
         }
     }
 }

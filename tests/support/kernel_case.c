@@ -122,8 +122,9 @@ static void
 add_compiler(const struct build *b, struct rx_text *command)
 {
     rx_text_printf(command,
-                   "%s -std=gnu11 -O3 -ffp-contract=fast -fno-math-errno -Wall -Wextra "
-                   "-Wconversion -Wshadow -Werror -fPIC %s -Iruntime -Itemplates/cpu ",
+                   "%s -std=gnu11 -O3 -fno-predictive-commoning -ffp-contract=fast "
+                   "-fno-math-errno -Wall -Wextra -Wconversion -Wshadow -Werror -fPIC %s -Iruntime "
+                   "-Itemplates/cpu ",
                    or_default("CC", "cc"), b->flags);
 }
 

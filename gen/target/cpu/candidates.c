@@ -11,7 +11,7 @@ enum { MAP_TILE = 64, STATS_TILE = 32 };     // pixels of a pointwise task
 enum { PIXELS_MAX = 96, PIXELS_STEP = 12 };  // pixels of a task of conv_*
 enum { PIXELS_MIN = 24, WGRAD_MIN = 48 };    // even if the panel is larger than the cache
 enum { CANDIDATES_MAX = 64 };
-enum { ROWS_MIN = 7, ROWS_MAX = 16 };      // of a task of gconv_*
+enum { ROWS_MAX = 7 };                     // of a task of gconv_*
 enum { TILE_MAX = 14, LATENCY_TILE = 8 };  // its register tile: at most, and to be busy
 
 struct list {
@@ -145,8 +145,8 @@ tap_tile(const struct rx_machine *machine, int taps)
     return m;
 }
 
-// Rows of a task: a quarter of the map, more where that is few, less where the expanded rows would
-// not fit into half of the L2 cache.
+// Rows of a task: more would push the rows of all channels out of the L2 cache between one vector
+// of channels and the next, fewer would expand neighbouring rows more often.
 static void
 add_lanes(struct list *list)
 {
@@ -154,9 +154,8 @@ add_lanes(struct list *list)
     const struct rx_geometry *g = &p->geometry;
     const int dgrad = p->op == RX_PROBLEM_CONV_DGRAD;
     const int height = dgrad ? g->h : g->oh;
-    int rows = (height + 3) / 4;
-    rows = rows < ROWS_MIN ? ROWS_MIN : rows > ROWS_MAX ? ROWS_MAX : rows;
-    rows = rows < height ? rows : height;
+    const int tasks = (height + ROWS_MAX - 1) / ROWS_MAX;
+    const int rows = (height + tasks - 1) / tasks;
     const int width = dgrad ? g->w / g->stride : g->ow;
     int m = row_tile(list->machine, width);
     if (p->op == RX_PROBLEM_CONV_WGRAD)
