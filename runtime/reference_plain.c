@@ -39,16 +39,18 @@ partial(const struct run *run, int i, int thread, int row, int64_t c)
     return ((const double *)run->t[i])[((int64_t)thread * o->rows + row) * o->pitch + c];
 }
 
-// -log softmax(z)[k] = max + log(sum exp(z - max)) - z[k].
+// log(sum exp(z)), by way of the largest; -log softmax(z)[k] is this minus z[k].
 static double
 log_partition(const float *z, int classes)
 {
-    double max = z[0], sum = 0;
+    int best = 0;
+    double sum = 1;  // the largest one's own term
     for (int k = 1; k < classes; k++)
-        max = z[k] > max ? z[k] : max;
+        best = z[k] > z[best] ? k : best;
     for (int k = 0; k < classes; k++)
-        sum += exp(z[k] - max);
-    return max + log(sum);
+        if (k != best)
+            sum += exp((double)z[k] - z[best]);
+    return z[best] + log(sum);
 }
 
 // loss = (1 - e) * -log p[label] + e / K * sum_k -log p[k]; its gradient is (p - target) / n.
