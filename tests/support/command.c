@@ -15,7 +15,6 @@
 
 #include <cmocka.h>
 
-#include "runtime/base/file.h"
 #include "runtime/base/memory.h"
 
 extern char **environ;
@@ -39,33 +38,34 @@ rx_command_add(struct rx_command *command, const char *format, ...)
     }
 }
 
-static void
-make_log(char *path)
+static FILE *
+open_log(void)
 {
-    const int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
+    FILE *log = tmpfile();
+    assert_non_null(log);
+    return log;
 }
 
 static void
-take_log(char *path, struct rx_text *text)
+take_log(FILE *log, struct rx_text *text)
 {
-    struct rx_error error = {0};
+    char piece[4096];
     rx_text_clear(text);
-    assert_int_equal(rx_file_read(path, text, &error), RX_OK);
-    unlink(path);
+    rewind(log);
+    for (size_t n; (n = fread(piece, 1, sizeof piece, log)) > 0;)
+        rx_text_add_bytes(text, piece, n);
+    assert_int_equal(fclose(log), 0);
 }
 
 void
 rx_command_run(struct rx_command *command)
 {
-    char out[] = "/tmp/rx-test-out-XXXXXX", err[] = "/tmp/rx-test-err-XXXXXX";
-    make_log(out), make_log(err);
+    FILE *out = open_log(), *err = open_log();
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out, O_WRONLY | O_TRUNC, 0);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err, O_WRONLY | O_TRUNC, 0);
+    posix_spawn_file_actions_adddup2(&actions, fileno(out), STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, fileno(err), STDERR_FILENO);
     pid_t pid;
     const int code = posix_spawnp(&pid, command->word[0], &actions, NULL, command->word, environ);
     posix_spawn_file_actions_destroy(&actions);

@@ -15,6 +15,7 @@
 #include "runtime/base/memory.h"
 #include "runtime/safetensors.h"
 #include "tests/support/command.h"
+#include "tests/support/folder.h"
 #include "tests/support/formula.h"
 
 enum { PATH_CHARS = 512 };
@@ -28,7 +29,8 @@ static const double weights_tolerance = 2e-4;
 
 struct trajectory {
     json_t *golden;
-    char folder[PATH_CHARS];
+    const char *folder;  // that of temporary
+    struct rx_test_folder temporary;
     int n, c, h, w, classes;
 };
 
@@ -44,8 +46,8 @@ open_trajectory(struct trajectory *t, const char *golden)
     if (json_unpack(t->golden, "{s:[i,i,i,i], s:i}", "images", &t->n, &t->c, &t->h, &t->w,
                     "classes", &t->classes) != 0)
         fail_msg("%s: no images or classes", path);
-    snprintf(t->folder, sizeof t->folder, "/tmp/rx-test-golden-XXXXXX");
-    assert_non_null(mkdtemp(t->folder));
+    rx_test_folder_open(&t->temporary);
+    t->folder = t->temporary.path;
 }
 
 static void
