@@ -83,6 +83,23 @@ link_programs(const char *model, struct rx_error *error)
     return RX_OK;
 }
 
+// The command that leads here again. It names the model file without its folder's place on this
+// machine; what a machine decides (--arch native) is in the banner's target line.
+static const char *
+remake(const struct rx_options *o, struct rx_network *net)
+{
+    const char *slash = strrchr(o->model, '/');
+    struct rx_text text = {0};
+    rx_text_printf(&text, "rxgen models/%s", slash != NULL ? slash + 1 : o->model);
+    if (o->form != RX_FORM_C)
+        rx_text_printf(&text, " --form %s", net->plan.form);
+    for (int i = 0; i < o->n_settings; i++)
+        rx_text_printf(&text, " --set %s=%s", o->setting[i].key, o->setting[i].value);
+    const char *kept = rx_arena_text(&net->arena, rx_text_str(&text));
+    rx_text_close(&text);
+    return kept;
+}
+
 static int
 build(const struct rx_options *o, const struct rx_location *location, struct rx_network *net,
       struct rx_error *error)
@@ -92,7 +109,7 @@ build(const struct rx_options *o, const struct rx_location *location, struct rx_
              o->out != NULL ? o->out : net->plan.model);
     const struct rx_emit emit = {.location = location,
                                  .folder = folder,
-                                 .model = o->model,
+                                 .remake = remake(o, net),
                                  .compile = {.compiler = compiler(),
                                              .flags = net->machine.flags,
                                              .include = location->share,

@@ -72,10 +72,8 @@ render(const struct stage *s, const struct rx_network_kernel *k, struct rx_text 
        struct rx_error *error)
 {
     char model[RX_PATH_CHARS], remake[RX_PATH_CHARS], toolchain[256];
-    const char *base = strrchr(s->emit->model, '/');
     snprintf(model, sizeof model, "%.4000s:%d", k->where.file, k->where.line);
-    snprintf(remake, sizeof remake, "rxgen models/%.4000s --only %.8s",
-             base != NULL ? base + 1 : s->emit->model, k->kernel.hash);
+    snprintf(remake, sizeof remake, "%.4000s --only %.8s", s->emit->remake, k->kernel.hash);
     snprintf(toolchain, sizeof toolchain, "%s, %.150s", s->net->machine.arch, s->net->toolchain);
     const struct rx_banner banner = {
         .model = model, .nodes = k->label, .remake = remake, .toolchain = toolchain};

@@ -9,7 +9,7 @@
 struct rx_emit {
     const struct rx_location *location;
     const char *folder;  // out/<model>
-    const char *model;   // the model file as given, for remake lines
+    const char *remake;  // "rxgen models/x.lua --form a --set width=8": how to come here again
     struct rx_compile compile;
 };
 

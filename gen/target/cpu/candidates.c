@@ -79,7 +79,8 @@ pixels_limit(const struct rx_machine *machine, const struct rx_problem *p)
 }
 
 // Register tiles that leave room for the vectors they multiply, best first: 6x2 and 3x4 reach 85 to
-// 92 % of a Zen 3 core's peak where the depth is 256 or more; 14x2 and 4x4 are measured on Zen 5.
+// 92 % of a Zen 3 core's peak where the depth is 256 or more. Those of 16 lanes follow from the 32
+// registers of AVX-512 and wait for their measurement.
 static const struct {
     int lanes, m, n;
     int wgrad;  // for weight gradients, or for the others
