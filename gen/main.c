@@ -132,8 +132,8 @@ run(const struct rx_options *o, struct rx_network *net, struct rx_error *error)
     struct rx_location location;
     struct rx_text toolchain = {0}, text = {0};
     int status = rx_locate(&location, error);
-    // What is only printed needs no compiler.
-    if (status == RX_OK && o->action == RX_ACTION_BUILD)
+    // Kernels' hashes hold the compiler's version; a description has none of them.
+    if (status == RX_OK && o->action != RX_ACTION_DESCRIBE)
         status = rx_compile_toolchain(compiler(), &toolchain, error);
     net->toolchain = rx_arena_text(&net->arena, rx_text_str(&toolchain));
     if (status == RX_OK)
