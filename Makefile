@@ -29,7 +29,7 @@ LONG_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(LONG_SRC))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 
 .PHONY: all build deps demo test test-long test-asan build-tests fuzz fuzzers gold lint install
-.PHONY: bench-kernels clean help
+.PHONY: build-long-tests bench-kernels clean help
 
 # --- what is built ---
 
@@ -93,8 +93,8 @@ demo: deps
 build-tests: $(BUILD)/rxgen $(TESTS)
 build-long-tests: $(BUILD)/rxgen $(LONG_TESTS)
 
-# Where tests find the generator, and a cache that is not the user's.
-test_env = RXGEN=$(BUILD)/rxgen RXGEN_BUILD=$(BUILD) RXGEN_CACHE_DIR=$(abspath $(BUILD))/cache
+# Tests find the generator by RXGEN, check every graph, and have a cache that is not the user's.
+test_env = RXGEN=$(BUILD)/rxgen RXGEN_VERIFY=1 RXGEN_CACHE_DIR=$(abspath $(BUILD))/cache
 
 test: deps
 	@$(submake) build-tests
