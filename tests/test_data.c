@@ -18,70 +18,26 @@
 #include "runtime/data/source.h"
 #include "runtime/safetensors.h"
 #include "tests/support/folder.h"
+#include "tests/support/idx_file.h"
 
 // The tiny set that the tests write: images of 2x3, pixel values counted up.
-enum { H = 2, W = 3, CLASSES = 4, TRAIN = 5, VAL = 3 };
+enum { H = RX_IDX_FILE_H, W = RX_IDX_FILE_W, CLASSES = 4, TRAIN = 5, VAL = 3 };
 
 static const struct rx_data_shape tiny = {.h = H, .w = W, .c = 1, .classes = CLASSES};
-
-static void
-add_big_endian(struct rx_text *text, uint32_t value)
-{
-    const unsigned char bytes[4] = {(unsigned char)(value >> 24), (unsigned char)(value >> 16),
-                                    (unsigned char)(value >> 8), (unsigned char)value};
-    rx_text_add_bytes(text, bytes, sizeof bytes);
-}
-
-static void
-add_bytes(struct rx_text *text, int n)
-{
-    for (int i = 0; i < n; i++)
-        rx_text_add_bytes(text, &(unsigned char){(unsigned char)i}, 1);
-}
-
-static void
-build_images(struct rx_text *text, int n)
-{
-    rx_text_clear(text);
-    add_big_endian(text, 0x803);
-    add_big_endian(text, (uint32_t)n);
-    add_big_endian(text, H);
-    add_big_endian(text, W);
-    add_bytes(text, n * H * W);
-}
-
-static void
-build_labels(struct rx_text *text, int n)
-{
-    rx_text_clear(text);
-    add_big_endian(text, 0x801);
-    add_big_endian(text, (uint32_t)n);
-    for (int i = 0; i < n; i++)
-        rx_text_add_bytes(text, &(unsigned char){(unsigned char)(i % CLASSES)}, 1);
-}
-
-static void
-write_gz(const char *path, const struct rx_text *text)
-{
-    gzFile file = gzopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(gzwrite(file, text->s, (unsigned)text->n), text->n);
-    assert_int_equal(gzclose(file), Z_OK);
-}
 
 static void
 write_set(const struct rx_test_folder *folder)
 {
     char path[RX_FOLDER_CHARS];
     struct rx_text text = {0};
-    build_images(&text, TRAIN);
-    write_gz(rx_test_folder_file(folder, "train-images-idx3-ubyte.gz", path), &text);
-    build_labels(&text, TRAIN);
-    write_gz(rx_test_folder_file(folder, "train-labels-idx1-ubyte.gz", path), &text);
-    build_images(&text, VAL);
-    write_gz(rx_test_folder_file(folder, "t10k-images-idx3-ubyte.gz", path), &text);
-    build_labels(&text, VAL);
-    write_gz(rx_test_folder_file(folder, "t10k-labels-idx1-ubyte.gz", path), &text);
+    rx_idx_file_images(&text, TRAIN);
+    rx_idx_file_gzip(rx_test_folder_file(folder, "train-images-idx3-ubyte.gz", path), &text);
+    rx_idx_file_labels(&text, TRAIN, CLASSES);
+    rx_idx_file_gzip(rx_test_folder_file(folder, "train-labels-idx1-ubyte.gz", path), &text);
+    rx_idx_file_images(&text, VAL);
+    rx_idx_file_gzip(rx_test_folder_file(folder, "t10k-images-idx3-ubyte.gz", path), &text);
+    rx_idx_file_labels(&text, VAL, CLASSES);
+    rx_idx_file_gzip(rx_test_folder_file(folder, "t10k-labels-idx1-ubyte.gz", path), &text);
     rx_text_close(&text);
 }
 
@@ -166,13 +122,13 @@ fashion_refuses_what_does_not_fit(void **state)
     assert_int_equal(open_spec(spec, &tiny, &colours, &data, &error), RX_USER);
     assert_non_null(strstr(error.text, "have 3 channels: the images have 1"));
     struct rx_text text = {0};
-    build_labels(&text, VAL + 1);
-    write_gz(rx_test_folder_file(folder, "t10k-labels-idx1-ubyte.gz", path), &text);
+    rx_idx_file_labels(&text, VAL + 1, CLASSES);
+    rx_idx_file_gzip(rx_test_folder_file(folder, "t10k-labels-idx1-ubyte.gz", path), &text);
     refuse_spec(spec, &tiny, "holds 4 labels: there are 3 images");
     remove(path);
     refuse_spec(spec, &tiny, "t10k-labels-idx1-ubyte.gz: cannot be opened: No such file");
-    build_images(&text, 0);
-    write_gz(rx_test_folder_file(folder, "train-images-idx3-ubyte.gz", path), &text);
+    rx_idx_file_images(&text, 0);
+    rx_idx_file_gzip(rx_test_folder_file(folder, "train-images-idx3-ubyte.gz", path), &text);
     refuse_spec(spec, &tiny, "holds no images");
     refuse_spec("fashion-mnist:/nonexistent", &tiny,
                 "no folder /nonexistent: apt-get install dataset-fashion-mnist, or "
@@ -366,24 +322,6 @@ tensors_that_do_not_fit(void **state)
     write_tensors(path, good_images, entry, 0);
     refuse_spec(spec, &pair, "holds 3 labels: there are 2 images");
 }
-
-static int
-open_folder(void **state)
-{
-    static struct rx_test_folder folder;
-    rx_test_folder_open(&folder);
-    *state = &folder;
-    return 0;
-}
-
-static int
-close_folder(void **state)
-{
-    rx_test_folder_close(*state);
-    return 0;
-}
-
-#define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, open_folder, close_folder)
 
 int
 main(void)

@@ -13,44 +13,10 @@
 #include "runtime/base/text.h"
 #include "runtime/data/idx.h"
 #include "tests/support/folder.h"
+#include "tests/support/idx_file.h"
 
 // The images that the tests write are 2x3, pixel values counted up.
-enum { H = 2, W = 3 };
-
-static void
-add_big_endian(struct rx_text *text, uint32_t value)
-{
-    const unsigned char bytes[4] = {(unsigned char)(value >> 24), (unsigned char)(value >> 16),
-                                    (unsigned char)(value >> 8), (unsigned char)value};
-    rx_text_add_bytes(text, bytes, sizeof bytes);
-}
-
-static void
-add_bytes(struct rx_text *text, int n)
-{
-    for (int i = 0; i < n; i++)
-        rx_text_add_bytes(text, &(unsigned char){(unsigned char)i}, 1);
-}
-
-static void
-build_images(struct rx_text *text, int n)
-{
-    rx_text_clear(text);
-    add_big_endian(text, 0x803);
-    add_big_endian(text, (uint32_t)n);
-    add_big_endian(text, H);
-    add_big_endian(text, W);
-    add_bytes(text, n * H * W);
-}
-
-static void
-write_gz(const char *path, const struct rx_text *text)
-{
-    gzFile file = gzopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(gzwrite(file, text->s, (unsigned)text->n), text->n);
-    assert_int_equal(gzclose(file), Z_OK);
-}
+enum { H = RX_IDX_FILE_H, W = RX_IDX_FILE_W };
 
 static int
 read_text(const struct rx_test_folder *folder, const struct rx_text *text, int rank,
@@ -68,12 +34,12 @@ static void
 reads_plain_and_gzipped(void **state)
 {
     struct rx_text text = {0};
-    build_images(&text, 2);
+    rx_idx_file_images(&text, 2);
     char path[RX_FOLDER_CHARS];
     for (int gz = 0; gz < 2; gz++) {
         rx_test_folder_file(*state, "idx", path);
         if (gz)
-            write_gz(path, &text);
+            rx_idx_file_gzip(path, &text);
         else
             rx_test_folder_write(path, text.s, text.n);
         struct rx_idx idx;
@@ -97,11 +63,11 @@ reads_large_files(void **state)
 {
     enum { N = 5 * 1000 * 1000 + 7 };
     struct rx_text text = {0};
-    add_big_endian(&text, 0x801);
-    add_big_endian(&text, N);
-    add_bytes(&text, N);
+    rx_idx_file_number(&text, 0x801);
+    rx_idx_file_number(&text, N);
+    rx_idx_file_bytes(&text, N);
     char path[RX_FOLDER_CHARS];
-    write_gz(rx_test_folder_file(*state, "idx", path), &text);
+    rx_idx_file_gzip(rx_test_folder_file(*state, "idx", path), &text);
     struct rx_idx idx;
     struct rx_error error = {0};
     assert_int_equal(rx_idx_read(&idx, path, 1, &error), RX_OK);
@@ -129,11 +95,11 @@ refuses_wrong_headers(void **state)
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct rx_text text = {0};
-        add_big_endian(&text, wrong[i].magic);
-        add_big_endian(&text, wrong[i].n);
-        add_big_endian(&text, H);
-        add_big_endian(&text, W);
-        add_bytes(&text, 4 * H * W);
+        rx_idx_file_number(&text, wrong[i].magic);
+        rx_idx_file_number(&text, wrong[i].n);
+        rx_idx_file_number(&text, H);
+        rx_idx_file_number(&text, W);
+        rx_idx_file_bytes(&text, 4 * H * W);
         struct rx_error error = {0};
         assert_int_equal(read_text(*state, &text, 3, &error), RX_USER);
         if (strstr(error.text, wrong[i].message) == NULL)
@@ -146,7 +112,7 @@ static void
 refuses_every_truncation(void **state)
 {
     struct rx_text text = {0};
-    build_images(&text, 2);
+    rx_idx_file_images(&text, 2);
     for (size_t n = 0; n < text.n; n++) {
         struct rx_error error = {0};
         const struct rx_text part = {.s = text.s, .n = n};
@@ -164,8 +130,8 @@ refuses_broken_gzip(void **state)
 {
     char path[RX_FOLDER_CHARS];
     struct rx_text text = {0}, packed = {0};
-    build_images(&text, 4);
-    write_gz(rx_test_folder_file(*state, "whole", path), &text);
+    rx_idx_file_images(&text, 4);
+    rx_idx_file_gzip(rx_test_folder_file(*state, "whole", path), &text);
     char bytes[1024];
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
@@ -188,24 +154,6 @@ refuses_broken_gzip(void **state)
     rx_text_close(&text);
     rx_text_close(&packed);
 }
-
-static int
-open_folder(void **state)
-{
-    static struct rx_test_folder folder;
-    rx_test_folder_open(&folder);
-    *state = &folder;
-    return 0;
-}
-
-static int
-close_folder(void **state)
-{
-    rx_test_folder_close(*state);
-    return 0;
-}
-
-#define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, open_folder, close_folder)
 
 int
 main(void)

@@ -257,24 +257,6 @@ other_dtypes_are_converted(void **state)
     check_conversion(state, "BF16", bf16);
 }
 
-static int
-open_folder(void **state)
-{
-    static struct rx_test_folder folder;
-    rx_test_folder_open(&folder);
-    *state = &folder;
-    return 0;
-}
-
-static int
-close_folder(void **state)
-{
-    rx_test_folder_close(*state);
-    return 0;
-}
-
-#define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, open_folder, close_folder)
-
 int
 main(void)
 {

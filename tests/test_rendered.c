@@ -12,6 +12,7 @@
 #include "gen/render/render.h"
 #include "runtime/base/file.h"
 #include "tests/support/kernel_case.h"
+#include "tests/support/folder.h"
 #include "tests/support/render_problem.h"
 
 enum { SHAPES = 8 };
@@ -78,8 +79,9 @@ test_rendered(void **state)
 {
     (void)state;
     static const char *const archs[] = {"x86-64-v4", "x86-64-v3", "generic"};
-    char folder[] = "/tmp/rx_render_XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    struct rx_test_folder temporary;
+    rx_test_folder_open(&temporary);
+    const char *folder = temporary.path;
     for (size_t a = 0; a < sizeof archs / sizeof *archs; a++) {
         int number = 0;
         for (int i = 0; i < SHAPES; i++) {
@@ -95,7 +97,7 @@ test_rendered(void **state)
         }
         check_clean(archs[a], folder);
     }
-    shell("clean", "rm -rf %s", folder);
+    rx_test_folder_close(&temporary);
 }
 
 // The driver of --only, built and run.
@@ -103,19 +105,21 @@ static void
 test_driver(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/rx_driver_XXXXXX", path[128];
+    struct rx_test_folder temporary;
+    rx_test_folder_open(&temporary);
+    const char *folder = temporary.path;
+    char path[RX_FOLDER_CHARS];
     struct rx_machine m;
     struct rx_error error = {0};
     struct rx_kernel k;
     struct rx_text source = {0};
     const struct rx_problem p = rx_render_map_problem(5, 7, 20);
     const char *cc = getenv("CC") ? getenv("CC") : "cc";
-    assert_non_null(mkdtemp(folder));
     render_one("native", &p, folder, 0);
     rx_render_choose("cc", "native", &p, &k);
     assert_int_equal(rx_target_cpu.machine("native", &m, &error), RX_OK);
     assert_int_equal(rx_render_driver(&m, &k, &source, &error), RX_OK);
-    snprintf(path, sizeof path, "%s/driver.c", folder);
+    rx_test_folder_file(&temporary, "driver.c", path);
     assert_int_equal(rx_file_write(path, rx_text_str(&source), source.n, &error), RX_OK);
     rx_text_close(&source);
     shell("driver",
@@ -127,7 +131,7 @@ test_driver(void **state)
     if (system("clang-format --version >/dev/null 2>&1") == 0)
         shell("format", "clang-format --style=file:.clang-format --dry-run --Werror %s/driver.c",
               folder);
-    shell("clean", "rm -rf %s", folder);
+    rx_test_folder_close(&temporary);
 }
 
 int

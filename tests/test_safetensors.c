@@ -353,24 +353,6 @@ reports_what_cannot_be_written(void **state)
     assert_int_not_equal(stat(path, &st), 0);
 }
 
-static int
-open_folder(void **state)
-{
-    static struct rx_test_folder folder;
-    rx_test_folder_open(&folder);
-    *state = &folder;
-    return 0;
-}
-
-static int
-close_folder(void **state)
-{
-    rx_test_folder_close(*state);
-    return 0;
-}
-
-#define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, open_folder, close_folder)
-
 int
 main(void)
 {

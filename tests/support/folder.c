@@ -56,3 +56,21 @@ rx_test_folder_write(const char *path, const void *bytes, size_t n)
     assert_int_equal(fwrite(bytes, 1, n, file), n);
     assert_int_equal(fclose(file), 0);
 }
+
+int
+rx_test_folder_setup(void **state)
+{
+    struct rx_test_folder *folder = calloc(1, sizeof *folder);
+    assert_non_null(folder);
+    rx_test_folder_open(folder);
+    *state = folder;
+    return 0;
+}
+
+int
+rx_test_folder_teardown(void **state)
+{
+    rx_test_folder_close(*state);
+    free(*state);
+    return 0;
+}

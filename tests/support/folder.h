@@ -26,4 +26,13 @@ rx_test_folder_file(const struct rx_test_folder *folder, const char *name,
 void
 rx_test_folder_write(const char *path, const void *bytes, size_t n);
 
+// Set-up and tear-down of a test whose state is a folder of its own (a cmocka fixture).
+int
+rx_test_folder_setup(void **state);
+int
+rx_test_folder_teardown(void **state);
+
+#define WITH_FOLDER(test)                                                                          \
+    cmocka_unit_test_setup_teardown(test, rx_test_folder_setup, rx_test_folder_teardown)
+
 #endif

@@ -13,18 +13,21 @@
 #include "runtime/base/memory.h"
 #include "runtime/kernel.h"
 #include "runtime/reference.h"
+#include "tests/support/folder.h"
 #include "tests/support/kernel_data.h"
 
 enum { COMPILERS = 2 };
+
+enum { PATH_CHARS = RX_FOLDER_CHARS + 64 };
 
 struct build {
     const struct rx_kernel_case *cases;
     int n;
     struct rx_machine machine;
     struct rx_kernel *kernel;
-    char folder[64];
-    char flags[512];   // of the compiler
-    char header[128];  // the tile header
+    struct rx_test_folder folder;
+    char flags[512];          // of the compiler
+    char header[PATH_CHARS];  // the tile header
     void *library[COMPILERS];
 };
 
@@ -66,8 +69,8 @@ render(struct build *b, int i, struct rx_error *error)
     struct rx_text source = {0};
     status = rx_render_kernel(&b->machine, templates, &b->kernel[i], &banner, &source, error);
     if (status == RX_OK) {
-        char path[128];
-        snprintf(path, sizeof path, "%s/k%d_%d.c", b->folder, i % COMPILERS, i);
+        char path[PATH_CHARS];
+        snprintf(path, sizeof path, "%s/k%d_%d.c", b->folder.path, i % COMPILERS, i);
         status = rx_file_write(path, rx_text_str(&source), source.n, error);
     }
     rx_text_close(&source);
@@ -109,8 +112,8 @@ prepare(struct build *b, struct rx_error *error)
     int status = rx_target_cpu.machine("native", &here, error);
     const int substitute = b->machine.lanes > here.lanes;
     const char *more = or_default("RXGEN_CFLAGS", "");
-    snprintf(b->header, sizeof b->header, "%s/tile_%s.h", substitute ? b->folder : "templates/cpu",
-             b->machine.isa);
+    snprintf(b->header, sizeof b->header, "%s/tile_%s.h",
+             substitute ? b->folder.path : "templates/cpu", b->machine.isa);
     snprintf(b->flags, sizeof b->flags, "%s %s %s", substitute ? here.flags : b->machine.flags,
              substitute ? "-Wno-psabi" : "", more);
     if (status == RX_OK && substitute)
@@ -135,12 +138,12 @@ compile(const struct build *b)
 {
     struct rx_text command = {0};
     add_compiler(b, &command);
-    rx_text_printf(&command, "-x c-header %s -o %s/tile_%s.h.gch || exit 1\n", b->header, b->folder,
-                   b->machine.isa);
+    rx_text_printf(&command, "-x c-header %s -o %s/tile_%s.h.gch || exit 1\n", b->header,
+                   b->folder.path, b->machine.isa);
     for (int i = 0; i < COMPILERS && i < b->n; i++) {
         add_compiler(b, &command);
-        rx_text_printf(&command, "-shared -o %s/l%d.so %s/k%d_*.c -lm & p%d=$!\n", b->folder, i,
-                       b->folder, i, i);
+        rx_text_printf(&command, "-shared -o %s/l%d.so %s/k%d_*.c -lm & p%d=$!\n", b->folder.path,
+                       i, b->folder.path, i, i);
     }
     rx_text_add(&command, "status=0\n");
     for (int i = 0; i < COMPILERS && i < b->n; i++)
@@ -213,8 +216,8 @@ static void
 load(struct build *b)
 {
     for (int i = 0; i < COMPILERS && i < b->n; i++) {
-        char path[128];
-        snprintf(path, sizeof path, "%s/l%d.so", b->folder, i);
+        char path[PATH_CHARS];
+        snprintf(path, sizeof path, "%s/l%d.so", b->folder.path, i);
         b->library[i] = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         if (!b->library[i])
             fprintf(stderr, "%s\n", dlerror());
@@ -224,13 +227,11 @@ load(struct build *b)
 static void
 clean(struct build *b)
 {
-    char command[128];
     for (int i = 0; i < COMPILERS; i++)
         if (b->library[i])
             dlclose(b->library[i]);
-    snprintf(command, sizeof command, "rm -rf %s", b->folder);
-    if (!getenv("RXGEN_KEEP") && system(command) != 0)
-        fprintf(stderr, "%s: cannot be removed\n", b->folder);
+    if (getenv("RXGEN_KEEP") == NULL)
+        rx_test_folder_close(&b->folder);
     free(b->kernel);
 }
 
@@ -238,18 +239,17 @@ int
 rx_kernel_cases(const struct rx_kernel_case *cases, int n_cases, const char *arch)
 {
     struct rx_error error = {0};
-    struct build b = {.cases = cases, .n = n_cases, .folder = "/tmp/rx_kernels_XXXXXX"};
+    struct build b = {.cases = cases, .n = n_cases};
     int failed = 0;
     b.kernel = rx_memory_alloc((size_t)n_cases * sizeof *b.kernel);
     int status = rx_target_cpu.machine(arch, &b.machine, &error);
-    if (status == RX_OK && !mkdtemp(b.folder))
-        status = rx_error_refused(&error, "%s: no temporary folder", b.folder);
+    rx_test_folder_open(&b.folder);
     if (status == RX_OK)
         status = prepare(&b, &error);
     for (int i = 0; i < n_cases && status == RX_OK; i++)
         status = render(&b, i, &error);
     if (status == RX_OK && compile(&b) != 0)
-        status = rx_error_refused(&error, "%s: kernels do not compile", b.folder);
+        status = rx_error_refused(&error, "%s: kernels do not compile", b.folder.path);
     if (status == RX_OK)
         load(&b);
     else
