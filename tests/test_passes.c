@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "gen/front/front.h"
+#include "gen/ir/build.h"
 #include "gen/pass/region.h"
 
 struct unit {
@@ -229,6 +230,53 @@ equal_models_print_equal(void **state)
     rx_text_close(&text[1]);
 }
 
+static int
+conv_of(struct unit *u, const char *name, int x, int k)
+{
+    static const struct rx_where here = {"test", 1};
+    const struct rx_conv_spec spec = {.k = k, .r = 1, .s = 1, .stride = 1, .groups = 1};
+    int y = -1;
+    assert_int_equal(rx_build_conv(&u->g, here, name, x, &spec, &y, &u->error), RX_OK);
+    return y;
+}
+
+// Regions that write a map over one that they read: a sum that goes on in the same memory.
+static int
+sums_in_place(int read_again)
+{
+    static const struct rx_where here = {"test", 1};
+    struct unit u = {0};
+    int x, sum, y;
+    rx_graph_open(&u.g, "net");
+    assert_int_equal(rx_build_input(&u.g, here, 5, 5, 3, &x, &u.error), RX_OK);
+    const int a = conv_of(&u, "a", x, 8);
+    assert_int_equal(rx_build_add(&u.g, here, "sum", a, conv_of(&u, "b", x, 8), &sum, &u.error),
+                     RX_OK);
+    y = conv_of(&u, "c", sum, 8);
+    if (read_again)
+        assert_int_equal(rx_build_add(&u.g, here, "again", y, a, &y, &u.error), RX_OK);
+    conv_of(&u, "d", y, 8);
+    assert_int_equal(rx_pass_fuse(&u.g, RX_MODE_INFER, &u.regions, &u.error), RX_OK);
+    int n = 0;
+    for (int i = 0; i < u.regions.n; i++)
+        for (int j = 0; j < u.regions.region[i].problem.n_operands; j++) {
+            const struct rx_operand *o = &u.regions.region[i].problem.operand[j];
+            n += o->kind == RX_OPERAND_MAP && o->access == (RX_READ | RX_WRITE);
+        }
+    close_unit(&u);
+    return n;
+}
+
+static void
+a_sum_takes_over_memory_that_nothing_else_reads(void **state)
+{
+    (void)state;
+    assert_int_equal(sums_in_place(0), 1);
+    // `a` is read by both sums: the first must not write over it, the second may be its last reader
+    // but is not its only one.
+    assert_int_equal(sums_in_place(1), 0);
+}
+
 int
 main(void)
 {
@@ -240,6 +288,7 @@ main(void)
         cmocka_unit_test(statistics_norm_and_join_ride_along),
         cmocka_unit_test(lifetimes_cover_every_use),
         cmocka_unit_test(equal_models_print_equal),
+        cmocka_unit_test(a_sum_takes_over_memory_that_nothing_else_reads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
