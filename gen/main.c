@@ -29,27 +29,13 @@ compiler(void)
     return cc != NULL && *cc != '\0' ? cc : "cc";
 }
 
-// Runs the front alone: the graph as its author sees it.
-static int
-load_forward(const struct rx_options *o, const struct rx_location *location,
-             struct rx_graph *forward, struct rx_front_output *front, struct rx_error *error)
-{
-    char lib[RX_PATH_CHARS];
-    snprintf(lib, sizeof lib, "%.4000s/models/lib", location->share);
-    const struct rx_front_input input = {
-        .path = o->model, .lib = lib, .n_settings = o->n_settings, .setting = o->setting};
-    rx_graph_open(forward, "");
-    front->graph = forward;
-    return rx_front_load(&input, front, error);
-}
-
 static int
 describe(const struct rx_options *o, const struct rx_location *location, struct rx_network *net,
          struct rx_text *text, struct rx_error *error)
 {
     struct rx_graph forward;
     struct rx_front_output front = {0};
-    const int status = load_forward(o, location, &forward, &front, error);
+    const int status = rx_pipeline_front(o, location, &forward, &front, error);
     if (status == RX_OK) {
         const struct rx_describe_memory memory = {
             .batch = front.recipe.batch,

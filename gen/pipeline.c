@@ -22,18 +22,25 @@ struct pass {
     const char *needs, *gives;
 };
 
+int
+rx_pipeline_front(const struct rx_options *options, const struct rx_location *location,
+                  struct rx_graph *graph, struct rx_front_output *front, struct rx_error *error)
+{
+    char lib[RX_PATH_CHARS];
+    snprintf(lib, sizeof lib, "%.4000s/models/lib", location->share);
+    const struct rx_front_input input = {.path = options->model,
+                                         .lib = lib,
+                                         .n_settings = options->n_settings,
+                                         .setting = options->setting};
+    rx_graph_open(graph, "");
+    front->graph = graph;
+    return rx_front_load(&input, front, error);
+}
+
 static int
 run_front(struct job *j)
 {
-    char lib[RX_PATH_CHARS];
-    snprintf(lib, sizeof lib, "%.4000s/models/lib", j->location->share);
-    const struct rx_front_input input = {.path = j->options->model,
-                                         .lib = lib,
-                                         .n_settings = j->options->n_settings,
-                                         .setting = j->options->setting};
-    rx_graph_open(&j->unit->graph, "");
-    j->unit->front.graph = &j->unit->graph;
-    return rx_front_load(&input, &j->unit->front, j->error);
+    return rx_pipeline_front(j->options, j->location, &j->unit->graph, &j->unit->front, j->error);
 }
 
 static int

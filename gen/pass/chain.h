@@ -52,4 +52,16 @@ int
 rx_chain_operand(struct rx_builder *b, enum rx_operand_kind kind, int tensor, int channel,
                  int access);
 
+// The geometry of a problem that works element by element on a map.
+struct rx_geometry
+rx_fuse_pointwise(const struct rx_tensor *t);
+
+// The program that a graph's regions belong to.
+int
+rx_fuse_program(const struct rx_fuse *f);
+
+// Appends the region of an anchor without chains; does nothing for other nodes.
+void
+rx_fuse_plain(struct rx_fuse *f, const struct rx_node *n);
+
 #endif

@@ -126,35 +126,14 @@ store(struct rx_builder *b, int tensor, int value)
     b->f->ready[tensor] = 1;
 }
 
-static struct rx_geometry
-pointwise_geometry(const struct rx_tensor *t)
-{
-    return (struct rx_geometry){.h = t->h,
-                                .w = t->w,
-                                .c = t->c,
-                                .oh = t->h,
-                                .ow = t->w,
-                                .k = t->c,
-                                .groups = t->c,
-                                .r = 1,
-                                .s = 1,
-                                .stride = 1};
-}
-
-static int
-program_of(const struct rx_fuse *f)
-{
-    return f->mode == RX_MODE_TRAIN ? RX_PROGRAM_TRAIN : RX_PROGRAM_INFER;
-}
-
 // A kernel of its own that stores a tensor, with the reductions that read it.
 static void
 emit_map(struct rx_fuse *f, int tensor)
 {
     const struct rx_tensor *t = &f->g->tensor[tensor];
     struct rx_node node = f->g->node[t->producer];
-    node.geometry = pointwise_geometry(t);
-    struct rx_region *r = rx_regions_add(f->list, RX_PROBLEM_MAP, &node, program_of(f));
+    node.geometry = rx_fuse_pointwise(t);
+    struct rx_region *r = rx_regions_add(f->list, RX_PROBLEM_MAP, &node, rx_fuse_program(f));
     struct rx_builder b = builder(f, r, &r->problem.prologue[0], RX_DOMAIN_IN);
     b.chain->result = rx_chain_apply(&b, &f->g->node[t->producer], -1, -1, 0);
     b.chain = &r->problem.epilogue;
@@ -270,7 +249,7 @@ emit_map_anchor(struct rx_fuse *f, enum rx_problem_op op, const struct rx_node *
 {
     const int joins = stores_join(f, n, n->in[0]);
     need_joins(f, n->in[0], joins ? n->in[0] : -1);
-    struct rx_region *r = rx_regions_add(f->list, op, n, program_of(f));
+    struct rx_region *r = rx_regions_add(f->list, op, n, rx_fuse_program(f));
     emit_prologue(f, r, 0, n->in[0], joins);
     if (op == RX_PROBLEM_CONV_FWD)
         rx_region_operand(r, f->g, RX_OPERAND_WEIGHTS, n->in[1], 0, RX_READ);
@@ -288,90 +267,10 @@ emit_wgrad(struct rx_fuse *f, const struct rx_node *n)
 {
     need_joins(f, n->in[0], -1);
     need_joins(f, n->in[1], -1);
-    struct rx_region *r = rx_regions_add(f->list, RX_PROBLEM_CONV_WGRAD, n, program_of(f));
+    struct rx_region *r = rx_regions_add(f->list, RX_PROBLEM_CONV_WGRAD, n, rx_fuse_program(f));
     emit_prologue(f, r, 0, n->in[0], 0);
     emit_prologue(f, r, 1, n->in[1], 0);
     rx_region_operand(r, f->g, RX_OPERAND_WEIGHTS_PARTIAL, n->out[0], 0, RX_WRITE);
-}
-
-// The operands of the anchors without chains, in the order that runtime/problem.c lists.
-static int
-add(struct rx_fuse *f, struct rx_region *r, enum rx_operand_kind kind, int tensor, int access)
-{
-    int channel;
-    const int storage = rx_fuse_storage(f, tensor, &channel);
-    const int i = rx_region_operand(r, f->g, kind, storage, channel, access);
-    if (kind == RX_OPERAND_MAP)
-        r->problem.operand[i].domain = RX_DOMAIN_OUT;
-    r->problem.operand[i].c = f->g->tensor[tensor].c;
-    return i;
-}
-
-static struct rx_region *
-emit_plain(struct rx_fuse *f, enum rx_problem_op op, const struct rx_node *n, int program)
-{
-    struct rx_region *r = rx_regions_add(f->list, op, n, program);
-    const struct rx_tensor *t = &f->g->tensor[n->in[0]];
-    const int h = n->geometry.h > 0 ? n->geometry.h : 1, w = n->geometry.w > 0 ? n->geometry.w : 1;
-    const struct rx_tensor like = {.h = h, .w = w, .c = t->c};
-    r->problem.geometry = pointwise_geometry(&like);
-    return r;
-}
-
-static void
-emit_loss(struct rx_fuse *f, const struct rx_node *n)
-{
-    struct rx_region *r = emit_plain(f, RX_PROBLEM_LOSS, n, program_of(f));
-    r->problem.geometry = pointwise_geometry(
-        &(const struct rx_tensor){.h = 1, .w = 1, .c = f->g->tensor[n->in[0]].c});
-    add(f, r, RX_OPERAND_MAP, n->in[0], RX_READ);
-    add(f, r, RX_OPERAND_LABELS, n->in[1], RX_READ);
-    add(f, r, RX_OPERAND_HYPER, f->g->hyper, RX_READ);
-    add(f, r, RX_OPERAND_MAP, n->out[0], RX_WRITE);
-    add(f, r, RX_OPERAND_LOSS, n->out[1], RX_WRITE);
-}
-
-static void
-emit_bn_coef(struct rx_fuse *f, const struct rx_node *n)
-{
-    struct rx_region *r = emit_plain(f, RX_PROBLEM_BN_COEF, n, program_of(f));
-    add(f, r, RX_OPERAND_PARTIAL, n->in[0], RX_READ);
-    for (int i = 1; i < 5; i++)
-        add(f, r, RX_OPERAND_VECTOR, n->in[i], i < 3 ? RX_READ : RX_READ | RX_WRITE);
-    add(f, r, RX_OPERAND_HYPER, f->g->hyper, RX_READ);
-    add(f, r, RX_OPERAND_COEF, n->out[0], RX_WRITE);
-}
-
-static void
-emit_bn_fold(struct rx_fuse *f, const struct rx_node *n)
-{
-    struct rx_region *r = emit_plain(f, RX_PROBLEM_BN_FOLD, n, RX_PROGRAM_FOLD);
-    for (int i = 0; i < 4; i++)
-        add(f, r, RX_OPERAND_VECTOR, n->in[i], RX_READ);
-    add(f, r, RX_OPERAND_COEF, n->out[0], RX_WRITE);
-}
-
-static void
-emit_bn_grad_coef(struct rx_fuse *f, const struct rx_node *n)
-{
-    struct rx_region *r = emit_plain(f, RX_PROBLEM_BN_GRAD_COEF, n, program_of(f));
-    add(f, r, RX_OPERAND_PARTIAL, n->in[0], RX_READ);
-    add(f, r, RX_OPERAND_COEF, n->in[1], RX_READ);
-    add(f, r, RX_OPERAND_VECTOR, n->in[2], RX_READ);
-    add(f, r, RX_OPERAND_COEF, n->out[0], RX_WRITE);
-    add(f, r, RX_OPERAND_VECTOR, n->out[1], RX_WRITE);
-    add(f, r, RX_OPERAND_VECTOR, n->out[2], RX_WRITE);
-}
-
-static void
-emit_bias_grad(struct rx_fuse *f, const struct rx_node *n)
-{
-    need_joins(f, n->in[0], -1);
-    struct rx_region *r = emit_plain(f, RX_PROBLEM_BIAS_GRAD, n, program_of(f));
-    r->problem.geometry =
-        pointwise_geometry(&(const struct rx_tensor){.h = 1, .w = 1, .c = n->geometry.k});
-    add(f, r, RX_OPERAND_MAP, n->in[0], RX_READ);
-    add(f, r, RX_OPERAND_VECTOR, n->out[0], RX_WRITE);
 }
 
 // Reductions mostly ride on the kernel that stores what they read; what is left of them here reads
@@ -384,6 +283,15 @@ finish_reduction(struct rx_fuse *f, const struct rx_node *n)
     need_joins(f, n->in[0], n->in[0]);
     emit_map(f, n->in[0]);
     assert(f->ready[n->out[0]]);
+}
+
+// The anchors without chains read what is in memory.
+static void
+emit_plain(struct rx_fuse *f, const struct rx_node *n)
+{
+    if (n->op == RX_OP_BIAS_GRAD)
+        need_joins(f, n->in[0], -1);
+    rx_fuse_plain(f, n);
 }
 
 static void
@@ -400,16 +308,10 @@ emit_node(struct rx_fuse *f, const struct rx_node *n)
         emit_map_anchor(f, map_anchor[n->op], n);
     else if (n->op == RX_OP_CONV_WGRAD)
         emit_wgrad(f, n);
-    else if (n->op == RX_OP_LOSS)
-        emit_loss(f, n);
-    else if (n->op == RX_OP_BN_COEF)
-        emit_bn_coef(f, n);
-    else if (n->op == RX_OP_BN_GRAD_COEF)
-        emit_bn_grad_coef(f, n);
-    else if (n->op == RX_OP_BIAS_GRAD)
-        emit_bias_grad(f, n);
     else if (is_reduction(n->op))
         finish_reduction(f, n);
+    else if (n->op != RX_OP_BN_FOLD)  // those are first of all, see fold_first
+        emit_plain(f, n);
     if (!is_reduction(n->op))
         for (int i = 0; i < n->n_out; i++)
             if (f->g->tensor[n->out[i]].kind != RX_TENSOR_MAP || n->op == RX_OP_INPUT ||
@@ -426,7 +328,7 @@ fold_first(struct rx_fuse *f)
         const struct rx_node *n = &f->g->node[i];
         if (n->op != RX_OP_BN_FOLD)
             continue;
-        emit_bn_fold(f, n);
+        rx_fuse_plain(f, n);
         f->ready[n->out[0]] = 1;
     }
 }
