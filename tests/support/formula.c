@@ -55,6 +55,19 @@ rx_formula_parameter(const char *name, int rank, const int64_t *shape, int64_t i
 }
 
 float
+rx_formula_clear_parameter(const char *name, int rank, const int64_t *shape, int64_t index)
+{
+    if (rank != 1 || strstr(name, "running") != NULL || strcmp(name, "fc.bias") == 0)
+        return rx_formula_parameter(name, rank, shape, index);
+    const double u = rx_formula_uniform(name, index);
+    const int last = strstr(name, "bn3.") != NULL || strstr(name, "downsample") != NULL;
+    if (ends_with(name, "weight"))
+        return (float)(last ? 0.05 + 0.05 * u : 0.025 + 0.025 * u);
+    const double size = 0.5 + 0.5 * (8 * u - floor(8 * u));
+    return (float)(last ? 1 + u : u < 0.25 ? -size : size);
+}
+
+float
 rx_formula_image(int64_t index)
 {
     return (float)(3 * rx_formula_uniform("images", index) - 1.5);

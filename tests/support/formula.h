@@ -12,6 +12,11 @@ rx_formula_uniform(const char *name, int64_t index);
 float
 rx_formula_parameter(const char *name, int rank, const int64_t *shape, int64_t index);
 
+// The same with batch norms that keep every ReLU's input clear of zero, so that f32 and double
+// decide alike and gradients of deep networks can be compared closely.
+float
+rx_formula_clear_parameter(const char *name, int rank, const int64_t *shape, int64_t index);
+
 // Element `index` of the images, in [-1.5, 1.5), and the label of an image.
 float
 rx_formula_image(int64_t index);

@@ -83,15 +83,30 @@ write_file(const struct trajectory *t, const char *name,
         fail_msg("%s", error.text);
 }
 
+typedef float
+parameter_fn(const char *name, int rank, const int64_t *shape, int64_t index);
+
 static void
-fill_parameter(void *context, int entry, void *out)
+fill(void *context, int entry, void *out, parameter_fn *parameter)
 {
     const struct rx_safetensors_entry *e = (const struct rx_safetensors_entry *)context + entry;
     int64_t count = 1;
     for (int i = 0; i < e->rank; i++)
         count *= e->shape[i];
     for (int64_t i = 0; i < count; i++)
-        ((float *)out)[i] = rx_formula_parameter(e->name, e->rank, e->shape, i);
+        ((float *)out)[i] = parameter(e->name, e->rank, e->shape, i);
+}
+
+static void
+fill_parameter(void *context, int entry, void *out)
+{
+    fill(context, entry, out, rx_formula_parameter);
+}
+
+static void
+fill_clear_parameter(void *context, int entry, void *out)
+{
+    fill(context, entry, out, rx_formula_clear_parameter);
 }
 
 static void
@@ -111,7 +126,11 @@ write_weights(const struct trajectory *t)
         n++;
     }
     const struct rx_safetensors_content content = {
-        .n = n, .entry = entry, .fill = fill_parameter, .context = entry};
+        .n = n,
+        .entry = entry,
+        .fill = json_is_true(json_object_get(t->golden, "clear")) ? fill_clear_parameter
+                                                                  : fill_parameter,
+        .context = entry};
     write_file(t, "weights.safetensors", &content);
     free(entry);
 }
@@ -238,8 +257,8 @@ check_steps(const char *name, const json_t *run, const char *output)
     assert_int_equal(step, json_array_size(losses));
 }
 
-// Compares tensors `prefix`name of a file with the probes {norm, product, own tolerance} of a
-// golden; `otherwise` is the tolerance of those that have none of their own.
+// Compares tensors `prefix`name of a file with the probes {norm, product, own bound} of a golden;
+// `otherwise`, relative to the norm, is the bound of those that have none of their own.
 static void
 check_probes(const struct trajectory *t, const char *file_name, const char *prefix, json_t *probes,
              double otherwise)
@@ -259,10 +278,10 @@ check_probes(const struct trajectory *t, const char *file_name, const char *pref
         const double norm = json_number_value(json_array_get(want, 0));
         const double dot = json_number_value(json_array_get(want, 1));
         const json_t *own = json_array_get(want, 2);
-        const double tolerance = own != NULL ? json_number_value(own) : otherwise;
-        if (!(fabs(p.norm - norm) <= tolerance * norm && fabs(p.dot - dot) <= tolerance * norm))
-            fail_msg("%s of %s: norm %.8g, product %.8g, not %.8g, %.8g", full, file_name, p.norm,
-                     p.dot, norm, dot);
+        const double bound = own != NULL ? json_number_value(own) : otherwise * norm;
+        if (!(fabs(p.norm - norm) <= bound && fabs(p.dot - dot) <= bound))
+            fail_msg("%s of %s: norm %.8g, product %.8g, not %.8g, %.8g to %.2g", full, file_name,
+                     p.norm, p.dot, norm, dot, bound);
         free(value);
     }
     rx_safetensors_close(&file);
