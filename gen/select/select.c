@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CANDIDATES_MAX = 64 };
-
 static void
 print_config(char *to, size_t n, const struct rx_config *c)
 {
@@ -20,8 +18,8 @@ rx_select_kernel(const struct rx_target *target, const struct rx_machine *machin
                  const char *templates, const char *toolchain, const struct rx_problem *problem,
                  struct rx_kernel *kernel, struct rx_error *error)
 {
-    struct rx_config config[CANDIDATES_MAX];
-    const int n = target->candidates(machine, problem, config, CANDIDATES_MAX);
+    struct rx_config config[RX_CANDIDATES_MAX];
+    const int n = target->candidates(machine, problem, config, RX_CANDIDATES_MAX);
     if (n < 1)
         return rx_error_refused(error, "%s: no kernel of target %s can compute it",
                                 rx_problem_op_text(problem->op), target->name);

@@ -29,6 +29,7 @@ struct rx_machine {
 };
 
 enum { RX_KERNEL_NAME_CHARS = 128, RX_WHY_CHARS = 256 };
+enum { RX_CANDIDATES_MAX = 256 };  // of a problem
 
 // A chosen kernel: what the plan needs to know of it before it is rendered.
 struct rx_kernel {
@@ -55,11 +56,15 @@ struct rx_target {
     const char *name;
     // Resolves --arch; RX_USER for one that does not exist.
     int (*machine)(const char *arch, struct rx_machine *machine, struct rx_error *error);
-    // All configs that could compute the problem, best estimate first; returns how many (at least 1
-    // for every problem that `fuse` makes) and writes at most `max`.
+    // Whether the config can compute the problem: 1, or 0 and the reason is appended to `why`.
+    int (*applicable)(const struct rx_machine *machine, const struct rx_problem *problem,
+                      const struct rx_config *config, struct rx_text *why);
+    // The applicable configs that are worth a look, best estimate first; returns how many (at least
+    // 1 for every problem that `fuse` makes) and writes at most `max`.
     int (*candidates)(const struct rx_machine *machine, const struct rx_problem *problem,
                       struct rx_config *config, int max);
-    // Fills every field of `kernel` for this problem and config.
+    // Fills every field of `kernel` for this problem and config; RX_REFUSED with the reason for one
+    // that is not applicable.
     int (*describe)(const struct rx_machine *machine, const char *templates, const char *toolchain,
                     const struct rx_problem *problem, const struct rx_config *config,
                     struct rx_kernel *kernel, struct rx_error *error);

@@ -1,5 +1,6 @@
 // The configs that could compute a problem. A convolution's skeleton follows from its weights'
 // layout; what is open is the register tile and how many pixels a task has.
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,14 +11,13 @@ enum { FLAT_TILE = 4096 };                   // elements of a task on flat buffe
 enum { MAP_TILE = 64, STATS_TILE = 32 };     // pixels of a pointwise task
 enum { PIXELS_MAX = 96, PIXELS_STEP = 12 };  // pixels of a task of conv_*
 enum { PIXELS_MIN = 24, WGRAD_MIN = 48 };    // even if the panel is larger than the cache
-enum { CANDIDATES_MAX = 64 };
-enum { ROWS_MAX = 7 };                     // of a task of gconv_*
-enum { TILE_MAX = 14, LATENCY_TILE = 8 };  // its register tile: at most, and to be busy
+enum { ROWS_MAX = 7 };                       // of a task of gconv_*
+enum { TILE_MAX = 14, LATENCY_TILE = 8 };    // its register tile: at most, and to be busy
 
 struct list {
     const struct rx_machine *machine;
     const struct rx_problem *problem;
-    struct rx_config config[CANDIDATES_MAX];
+    struct rx_config config[RX_CANDIDATES_MAX];
     int n;
 };
 
@@ -31,17 +31,23 @@ skeleton_of(const struct rx_problem *p)
     return rx_problem_op_text(p->op);
 }
 
+// Adds the config if it is applicable.
 static void
 add(struct list *list, int pixels, int m, int n)
 {
-    if (list->n < CANDIDATES_MAX)
-        list->config[list->n++] = (struct rx_config){
-            .skeleton = skeleton_of(list->problem),
-            .lanes = list->machine->lanes,
-            .tile_pixels = pixels,
-            .tile_m = m,
-            .tile_n = n,
-        };
+    const struct rx_config config = {
+        .skeleton = skeleton_of(list->problem),
+        .lanes = list->machine->lanes,
+        .tile_pixels = pixels,
+        .tile_m = m,
+        .tile_n = n,
+    };
+    struct rx_text why = {0};
+    if (rx_cpu_applicable(list->machine, list->problem, &config, &why)) {
+        assert(list->n < RX_CANDIDATES_MAX);
+        list->config[list->n++] = config;
+    }
+    rx_text_close(&why);
 }
 
 // Floats of a pixel's row in the panel.
@@ -90,26 +96,14 @@ static const struct {
     {4, 6, 2, 0},   {4, 3, 4, 1},   {4, 6, 2, 1},
 };
 
-// Vectors of a register tile must make whole blocks of the packed weights, or divide one.
-static int
-fits_blocks(int vectors, int lanes, int channels)
-{
-    const int width = vectors * lanes;
-    const int rounded = (channels + RX_BLOCK - 1) / RX_BLOCK * RX_BLOCK;
-    return RX_BLOCK % width == 0 || (width % RX_BLOCK == 0 && rounded % width == 0);
-}
-
 static void
 add_panel(struct list *list)
 {
     const struct rx_problem *p = list->problem;
-    const struct rx_geometry *g = &p->geometry;
-    const int channels = (p->op == RX_PROBLEM_CONV_DGRAD ? g->c : g->k) / g->groups;
     const int limit = pixels_limit(list->machine, p);
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
         if (tiles[i].lanes != list->machine->lanes ||
-            tiles[i].wgrad != (p->op == RX_PROBLEM_CONV_WGRAD) ||
-            !fits_blocks(tiles[i].n, tiles[i].lanes, channels))
+            tiles[i].wgrad != (p->op == RX_PROBLEM_CONV_WGRAD))
             continue;
         const int step = tiles[i].m > PIXELS_STEP ? tiles[i].m : PIXELS_STEP;
         if (limit < step)

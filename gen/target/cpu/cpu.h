@@ -7,6 +7,9 @@
 int
 rx_cpu_machine(const char *arch, struct rx_machine *machine, struct rx_error *error);
 int
+rx_cpu_applicable(const struct rx_machine *machine, const struct rx_problem *problem,
+                  const struct rx_config *config, struct rx_text *why);
+int
 rx_cpu_candidates(const struct rx_machine *machine, const struct rx_problem *problem,
                   struct rx_config *config, int max);
 int

@@ -160,7 +160,13 @@ rx_cpu_describe(const struct rx_machine *machine, const char *templates, const c
                 struct rx_kernel *kernel, struct rx_error *error)
 {
     *kernel = (struct rx_kernel){.problem = problem, .config = *config};
-    const int status = set_hash(kernel, machine, templates, toolchain, error);
+    struct rx_text why = {0};
+    int status = RX_OK;
+    if (!rx_cpu_applicable(machine, problem, config, &why))
+        status = rx_error_refused(error, "%s", rx_text_str(&why));
+    rx_text_close(&why);
+    if (status == RX_OK)
+        status = set_hash(kernel, machine, templates, toolchain, error);
     if (status != RX_OK)
         return status;
     rx_kernel_name_write(problem, config, kernel->hash, kernel->name);

@@ -4,6 +4,7 @@
 const struct rx_target rx_target_cpu = {
     .name = "cpu",
     .machine = rx_cpu_machine,
+    .applicable = rx_cpu_applicable,
     .candidates = rx_cpu_candidates,
     .describe = rx_cpu_describe,
 };

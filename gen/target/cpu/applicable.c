@@ -1,0 +1,163 @@
+// Whether a config can compute a problem. What is refused here would compute something wrong or
+// write outside of its memory; what is merely slow is for the estimate to say.
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gen/target/cpu/cpu.h"
+#include "runtime/weights.h"
+
+enum {
+    TILE_ROWS_MAX = 16
+};  // loops over a register tile unroll so often; panels end so much later
+enum { PIXELS_MAX = 1 << 16 };
+
+struct question {
+    const struct rx_machine *machine;
+    const struct rx_problem *problem;
+    const struct rx_config *config;
+    struct rx_text *why;
+};
+
+// Says why not, and answers 0.
+__attribute__((format(printf, 2, 3))) static int
+no(const struct question *q, const char *format, ...)
+{
+    char text[256];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    rx_text_printf(q->why, "%s: %s", q->config->skeleton, text);
+    return 0;
+}
+
+// The vectors of a register tile make whole blocks of the packed weights, or divide one.
+static int
+fits_blocks(const struct question *q, int channels)
+{
+    const int width = q->config->tile_n * q->config->lanes;
+    const int rounded = (channels + RX_BLOCK - 1) / RX_BLOCK * RX_BLOCK;
+    if (RX_BLOCK % width == 0 || (width % RX_BLOCK == 0 && rounded % width == 0))
+        return 1;
+    return no(q, "%d vectors of %d lanes do not make up the %d channels of a group",
+              q->config->tile_n, q->config->lanes, rounded);
+}
+
+static int
+panel(const struct question *q)
+{
+    const struct rx_config *c = q->config;
+    const struct rx_geometry *g = &q->problem->geometry;
+    if (c->tile_m < 1 || c->tile_m > TILE_ROWS_MAX || c->tile_n < 1)
+        return no(q, "a register tile of %dx%d: 1 to %d rows, 1 vector or more", c->tile_m,
+                  c->tile_n, TILE_ROWS_MAX);
+    return fits_blocks(q, (q->problem->op == RX_PROBLEM_CONV_DGRAD ? g->c : g->k) / g->groups);
+}
+
+// A tile of pixels that lie in one row of the map.
+static int
+lanes_row(const struct question *q)
+{
+    const struct rx_config *c = q->config;
+    const struct rx_geometry *g = &q->problem->geometry;
+    int width = q->problem->op == RX_PROBLEM_CONV_DGRAD ? g->w / g->stride : g->ow;
+    width = width > 1 ? width : 1;
+    width = width < TILE_ROWS_MAX ? width : TILE_ROWS_MAX;
+    if (c->tile_n != 1 || c->tile_m < 1 || c->tile_m > width)
+        return no(q, "a register tile of %dx%d: 1 to %d pixels, 1 vector", c->tile_m, c->tile_n,
+                  width);
+    return 1;
+}
+
+static int
+lanes_taps(const struct question *q)
+{
+    const struct rx_config *c = q->config;
+    const struct rx_geometry *g = &q->problem->geometry;
+    const int taps = g->s * (g->c / g->groups);
+    if (c->tile_n != 1 || c->tile_m < 1 || c->tile_m > TILE_ROWS_MAX || taps % c->tile_m != 0)
+        return no(q, "a register tile of %dx%d: a divisor of %d taps, 1 vector", c->tile_m,
+                  c->tile_n, taps);
+    return 1;
+}
+
+static int
+no_tile(const struct question *q)
+{
+    if (q->config->tile_m != 0 || q->config->tile_n != 0)
+        return no(q, "a register tile of %dx%d where none is used", q->config->tile_m,
+                  q->config->tile_n);
+    return 1;
+}
+
+static int
+one_unit(const struct question *q)
+{
+    if (q->config->tile_pixels != 1)
+        return no(q, "%d units a task, which is one", q->config->tile_pixels);
+    return no_tile(q);
+}
+
+// Every skeleton, the operation that it computes, and what it asks of a config. Convolutions ask
+// for a layout of the weights too.
+static const struct rule {
+    const char *skeleton;
+    enum rx_problem_op op;
+    enum rx_layout layout;
+    int (*check)(const struct question *q);
+} rules[] = {
+    {"conv_fwd", RX_PROBLEM_CONV_FWD, RX_LAYOUT_PANEL, panel},
+    {"conv_dgrad", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_PANEL, panel},
+    {"conv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, panel},
+    {"gconv_fwd", RX_PROBLEM_CONV_FWD, RX_LAYOUT_LANES, lanes_row},
+    {"gconv_dgrad", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_LANES, lanes_row},
+    {"gconv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_LANES, lanes_taps},
+    {"maxpool", RX_PROBLEM_MAXPOOL, 0, no_tile},
+    {"maxpool_grad", RX_PROBLEM_MAXPOOL_GRAD, 0, no_tile},
+    {"gap", RX_PROBLEM_GAP, 0, one_unit},
+    {"gap_grad", RX_PROBLEM_GAP_GRAD, 0, no_tile},
+    {"map", RX_PROBLEM_MAP, 0, no_tile},
+    {"loss", RX_PROBLEM_LOSS, 0, one_unit},
+    {"bn_coef", RX_PROBLEM_BN_COEF, 0, no_tile},
+    {"bn_fold", RX_PROBLEM_BN_FOLD, 0, no_tile},
+    {"bn_grad_coef", RX_PROBLEM_BN_GRAD_COEF, 0, no_tile},
+    {"transpose", RX_PROBLEM_TRANSPOSE, 0, one_unit},
+    {"reduce", RX_PROBLEM_REDUCE, 0, no_tile},
+    {"bias_grad", RX_PROBLEM_BIAS_GRAD, 0, no_tile},
+    {"sgd", RX_PROBLEM_SGD, 0, no_tile},
+};
+
+static const struct rule *
+rule_of(const char *skeleton)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (strcmp(rules[i].skeleton, skeleton) == 0)
+            return &rules[i];
+    return NULL;
+}
+
+int
+rx_cpu_applicable(const struct rx_machine *machine, const struct rx_problem *problem,
+                  const struct rx_config *config, struct rx_text *why)
+{
+    const struct question q = {machine, problem, config, why};
+    const struct rule *rule = rule_of(config->skeleton);
+    if (rule == NULL)
+        return no(&q, "no such skeleton");
+    if (rule->op != problem->op)
+        return no(&q, "computes %s, the problem is %s", rx_problem_op_text(rule->op),
+                  rx_problem_op_text(problem->op));
+    if (problem->op <= RX_PROBLEM_CONV_WGRAD &&
+        rule->layout != rx_weights_layout(&problem->geometry))
+        return no(&q,
+                  rule->layout == RX_LAYOUT_LANES
+                      ? "groups of at most %d channels only, of which there are several"
+                      : "the weights of groups of at most %d channels lie otherwise",
+                  RX_LANES_GROUP_MAX);
+    if (config->lanes != machine->lanes)
+        return no(&q, "vectors of %d lanes, the machine's have %d", config->lanes, machine->lanes);
+    if (config->tile_pixels < 1 || config->tile_pixels > PIXELS_MAX)
+        return no(&q, "%d units a task: 1 to %d", config->tile_pixels, PIXELS_MAX);
+    return rule->check(&q);
+}

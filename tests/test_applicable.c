@@ -1,0 +1,126 @@
+// Which configs can compute a problem: reasons against those that cannot, and candidates.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "gen/target/target.h"
+#include "tests/support/conv_problem.h"
+#include "tests/support/kernel_case.h"
+
+static struct rx_machine
+machine_of(const char *arch)
+{
+    struct rx_machine machine;
+    struct rx_error error = {0};
+    assert_int_equal(rx_target_cpu.machine(arch, &machine, &error), RX_OK);
+    return machine;
+}
+
+static struct rx_problem
+convolution(enum rx_problem_op op, struct rx_geometry geometry)
+{
+    const struct rx_conv_spec spec = {op,           geometry,      RX_CONV_BN_RELU,
+                                      RX_CONV_LOAD, RX_CONV_STORE, 0};
+    return rx_conv_problem(&spec);
+}
+
+// Refused on AVX2, by both functions and with a reason that says this.
+static void
+assert_refused(const struct rx_problem *problem, struct rx_config config, const char *part)
+{
+    const struct rx_machine machine = machine_of("x86-64-v3");
+    struct rx_text why = {0};
+    assert_int_equal(rx_target_cpu.applicable(&machine, problem, &config, &why), 0);
+    assert_non_null(strstr(rx_text_str(&why), config.skeleton));
+    if (strstr(rx_text_str(&why), part) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", rx_text_str(&why), part);
+    struct rx_kernel kernel;
+    struct rx_error error = {0};
+    assert_int_equal(
+        rx_target_cpu.describe(&machine, "templates", "cc", problem, &config, &kernel, &error),
+        RX_REFUSED);
+    assert_string_equal(error.text, rx_text_str(&why));
+    rx_text_close(&why);
+}
+
+static void
+test_refused_panel(void **state)
+{
+    (void)state;
+    const struct rx_problem p =
+        convolution(RX_PROBLEM_CONV_FWD, rx_case_conv(7, 7, 20, 40, 1, 3, 1, 1));
+    assert_refused(&p, (struct rx_config){"conv_new", 8, 12, 6, 2}, "no such skeleton");
+    assert_refused(&p, (struct rx_config){"map", 8, 12, 0, 0}, "computes map");
+    assert_refused(&p, (struct rx_config){"gconv_fwd", 8, 2, 7, 1}, "groups of at most 8");
+    assert_refused(&p, (struct rx_config){"conv_fwd", 16, 12, 6, 2}, "vectors of 16 lanes");
+    assert_refused(&p, (struct rx_config){"conv_fwd", 8, 0, 6, 2}, "0 units a task");
+    assert_refused(&p, (struct rx_config){"conv_fwd", 8, 12, 17, 1}, "register tile of 17x1");
+    assert_refused(&p, (struct rx_config){"conv_fwd", 8, 12, 6, 0}, "register tile of 6x0");
+    assert_refused(&p, (struct rx_config){"conv_fwd", 8, 12, 4, 3}, "48 channels");
+    assert_refused(&p, (struct rx_config){"conv_fwd", 8, 12, 3, 4}, "48 channels");
+}
+
+static void
+test_refused_lanes(void **state)
+{
+    (void)state;
+    const struct rx_geometry g = rx_case_conv(8, 6, 32, 32, 8, 3, 2, 1);
+    const struct rx_problem fwd = convolution(RX_PROBLEM_CONV_FWD, g);
+    const struct rx_problem wgrad = convolution(RX_PROBLEM_CONV_WGRAD, g);
+    assert_refused(&fwd, (struct rx_config){"conv_fwd", 8, 12, 6, 2}, "lie otherwise");
+    assert_refused(&fwd, (struct rx_config){"gconv_fwd", 8, 2, 4, 1}, "1 to 3 pixels");
+    assert_refused(&fwd, (struct rx_config){"gconv_fwd", 8, 2, 3, 2}, "1 vector");
+    assert_refused(&wgrad, (struct rx_config){"gconv_wgrad", 8, 2, 5, 1}, "divisor of 12 taps");
+}
+
+static void
+test_refused_simple(void **state)
+{
+    (void)state;
+    struct rx_problem gap = {.op = RX_PROBLEM_GAP, .geometry = rx_case_map(7, 7, 16)};
+    assert_refused(&gap, (struct rx_config){"gap", 8, 2, 0, 0}, "which is one");
+    assert_refused(&gap, (struct rx_config){"gap", 8, 1, 6, 2}, "where none is used");
+}
+
+// Every problem of every kind has candidates on every machine; all are applicable and differ.
+static void
+test_candidates(void **state)
+{
+    (void)state;
+    static const char *const arch[] = {"x86-64-v4", "x86-64-v3", "x86-64-v2", "generic"};
+    static struct rx_config config[RX_CANDIDATES_MAX];
+    for (size_t a = 0; a < sizeof arch / sizeof *arch; a++)
+        for (int op = 0; op < RX_PROBLEM_N_OPS; op++)
+            for (int groups = 1; groups <= 32; groups *= 8) {
+                const struct rx_machine machine = machine_of(arch[a]);
+                const struct rx_problem p = {.op = (enum rx_problem_op)op,
+                                             .geometry =
+                                                 rx_case_conv(9, 7, 64, 64, groups, 3, 2, 1)};
+                const int n = rx_target_cpu.candidates(&machine, &p, config, RX_CANDIDATES_MAX);
+                assert_true(n >= 1);
+                for (int i = 0; i < n; i++) {
+                    struct rx_text why = {0};
+                    if (!rx_target_cpu.applicable(&machine, &p, &config[i], &why))
+                        fail_msg("%s", rx_text_str(&why));
+                    rx_text_close(&why);
+                    for (int j = 0; j < i; j++)
+                        assert_memory_not_equal(&config[i], &config[j], sizeof *config);
+                }
+            }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refused_panel),
+        cmocka_unit_test(test_refused_lanes),
+        cmocka_unit_test(test_refused_simple),
+        cmocka_unit_test(test_candidates),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
