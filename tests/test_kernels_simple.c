@@ -201,7 +201,7 @@ static void
 test_gap(void **state)
 {
     (void)state;
-    static const int shapes[][3] = {{1, 1, 3}, {7, 7, 24}, {5, 3, 100}, {7, 7, 16}};
+    static const int shapes[][3] = {{1, 1, 3}, {7, 7, 24}, {5, 3, 100}, {7, 7, 16}, {3, 2, 300}};
     struct list list = {.n = 0};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         struct rx_geometry g = rx_case_map(shapes[i][0], shapes[i][1], shapes[i][2]);

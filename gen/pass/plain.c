@@ -64,6 +64,9 @@ static void
 emit_bn_coef(struct rx_fuse *f, const struct rx_node *n)
 {
     struct rx_region *r = emit_plain(f, RX_PROBLEM_BN_COEF, n, rx_fuse_program(f));
+    // The statistics hold their count, so one kernel serves maps of any size.
+    r->problem.geometry =
+        rx_fuse_pointwise(&(const struct rx_tensor){.h = 1, .w = 1, .c = f->g->tensor[n->in[0]].c});
     add(f, r, RX_OPERAND_PARTIAL, n->in[0], RX_READ);
     for (int i = 1; i < 5; i++)
         add(f, r, RX_OPERAND_VECTOR, n->in[i], i < 3 ? RX_READ : RX_READ | RX_WRITE);

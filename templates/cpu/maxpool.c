@@ -1,23 +1,18 @@
 // Maximum over windows. The first of equal values wins; taps outside the map do not take part.
-//@ doc task: TILE_P consecutive pixels of the N * OH * OW; tasks = ceil(N * OH * OW / TILE_P)
+//@ doc task: TILE_P consecutive pixels of a row; tasks = N * OH * ceil(OW / TILE_P)
 //@ doc scratch floats: TILE_P * RX_LANES, one vector of channels of a task's pixels
 #include "tile_generic.h"  //@ tile
 #include <math.h>
 #include <string.h>  //@ when index
 
 //@ consts
-enum { H = 9, W = 7 };                 // input map
-enum { OH = 5, OW = 4, K = 6 };        // output map
-enum { C = K };                        // channels of both
-enum { R = 3, S = 3, ST = 2, P = 1 };  // window, stride, padding
-enum { TILE_P = 64 };                  // pixels a task
+enum { H = 9, W = 7 };                           // input map
+enum { OH = 5, OW = 4, K = 6 };                  // output map
+enum { C = K };                                  // channels of both
+enum { R = 3, S = 3, ST = 2, P = 1 };            // window, stride, padding
+enum { TILE_P = 4 };                             // pixels a task
+enum { SEGMENTS = (OW + TILE_P - 1) / TILE_P };  // of a row
 //@ end
-
-static inline rx_v
-choose(rx_vi wins, rx_v a, rx_v b)
-{
-    return (rx_v)((wins & (rx_vi)a) | (~wins & (rx_vi)b));
-}
 
 //@ if index
 // Stores lanes as bytes: a tap's number is less than 256.
@@ -39,20 +34,20 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     float *restrict y0 = t[2];        // [N][5][4][6]
     //@ end
     float *restrict tile = call->scratch;  // [TILE_P][RX_LANES]  //@ when stats
-    const int64_t pixels = (int64_t)call->n * OH * OW;
     //@ clear
     //@ end
 
     for (int64_t task = call->first; task < call->last; task++) {
-        const int64_t first = task * TILE_P;
-        const int rows = (int)(pixels - first < TILE_P ? pixels - first : TILE_P);
+        const int64_t row = task / SEGMENTS, n = row / OH;
+        const int oh = (int)(row % OH), left = (int)(task % SEGMENTS) * TILE_P;
+        const int width = OW - left < TILE_P ? OW - left : TILE_P;
         for (int c = 0; c < K; c += RX_LANES) {
             const int lanes = K - c < RX_LANES ? K - c : RX_LANES;  //@ when tail_out
             //@ epilogue_begin channel=c lanes=lanes
             //@ end
-            for (int i = 0; i < rows; i++) {
-                const int64_t out = first + i, n = out / (OH * OW);
-                const int oh = (int)(out / OW % OH), ow = (int)(out % OW);
+            for (int i = 0; i < width; i++) {
+                const int ow = left + i;
+                const int64_t out = row * OW + ow;
                 // 1. The best of the window.
                 rx_v best = rx_set1(-INFINITY);
                 rx_vi won = (rx_vi)rx_zero();  //@ when index
@@ -68,11 +63,11 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                         //@ prologue 0 pixel=pixel channel=c lanes=lanes into=x
                         const rx_v x = rx_load_n(x0 + pixel * C + c, lanes);
                         //@ end
-                        const rx_vi wins = x > best;
-                        best = choose(wins, x, best);
                         //@ if index
+                        const rx_vi wins = x > best;
                         won = (wins & (r * S + s)) | (~wins & won);
                         //@ end
+                        best = rx_max(x, best);
                     }
                 }
                 // 2. Epilogue.
@@ -88,7 +83,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 rx_store_n(y0 + out * K + c, best, lanes);
                 //@ end
             }
-            //@ epilogue_end channel=c lanes=lanes at=(tile + i * RX_LANES) row=i rows=rows
+            //@ epilogue_end channel=c lanes=lanes at=(tile + i * RX_LANES) row=i rows=width
             //@ end
         }
     }

@@ -92,6 +92,15 @@ no_tile(const struct question *q)
 }
 
 static int
+whole_vectors(const struct question *q)
+{
+    if (q->config->tile_pixels % q->config->lanes != 0)
+        return no(q, "%d channels a task, which are not whole vectors of %d lanes",
+                  q->config->tile_pixels, q->config->lanes);
+    return no_tile(q);
+}
+
+static int
 one_unit(const struct question *q)
 {
     if (q->config->tile_pixels != 1)
@@ -115,7 +124,7 @@ static const struct rule {
     {"gconv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_LANES, lanes_taps},
     {"maxpool", RX_PROBLEM_MAXPOOL, 0, no_tile},
     {"maxpool_grad", RX_PROBLEM_MAXPOOL_GRAD, 0, no_tile},
-    {"gap", RX_PROBLEM_GAP, 0, one_unit},
+    {"gap", RX_PROBLEM_GAP, 0, whole_vectors},
     {"gap_grad", RX_PROBLEM_GAP_GRAD, 0, no_tile},
     {"map", RX_PROBLEM_MAP, 0, no_tile},
     {"loss", RX_PROBLEM_LOSS, 0, one_unit},

@@ -9,6 +9,7 @@
 
 enum { FLAT_TILE = 4096 };                   // elements of a task on flat buffers
 enum { MAP_TILE = 64, STATS_TILE = 32 };     // pixels of a pointwise task
+enum { GAP_CHANNELS = 128 };                 // of a task of gap: some cache lines of each pixel
 enum { PIXELS_MAX = 96, PIXELS_STEP = 12 };  // pixels of a task of conv_*
 enum { PIXELS_MIN = 24, WGRAD_MIN = 48 };    // even if the panel is larger than the cache
 enum { ROWS_MAX = 7 };                       // of a task of gconv_*
@@ -171,14 +172,30 @@ has_statistics(const struct rx_problem *p)
     return 0;
 }
 
+// Equal parts of a row, about as long as a task of pixels.
+static int
+segment(int row)
+{
+    const int parts = (row + STATS_TILE - 1) / STATS_TILE;
+    return (row + parts - 1) / parts;
+}
+
 static void
 add_simple(struct list *list)
 {
     const enum rx_problem_op op = list->problem->op;
+    const struct rx_geometry *g = &list->problem->geometry;
     switch (op) {
-    case RX_PROBLEM_MAP:
     case RX_PROBLEM_MAXPOOL:
+        add(list, segment(g->ow), 0, 0);
+        break;
     case RX_PROBLEM_MAXPOOL_GRAD:
+        add(list, segment(g->w), 0, 0);
+        break;
+    case RX_PROBLEM_GAP:
+        add(list, GAP_CHANNELS, 0, 0);
+        break;
+    case RX_PROBLEM_MAP:
     case RX_PROBLEM_GAP_GRAD:
         add(list, has_statistics(list->problem) ? STATS_TILE : MAP_TILE, 0, 0);
         break;

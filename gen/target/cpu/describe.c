@@ -71,6 +71,13 @@ rx_cpu_scratch_bytes(const struct rx_problem *p, const struct rx_config *config)
     }
 }
 
+// Tasks of a row of pixels or channels.
+static int64_t
+segments(const struct rx_kernel *k, int row)
+{
+    return round_up(row, k->config.tile_pixels) / k->config.tile_pixels;
+}
+
 static void
 set_tasks(struct rx_kernel *k)
 {
@@ -87,16 +94,25 @@ set_tasks(struct rx_kernel *k)
     switch (p->op) {
     case RX_PROBLEM_CONV_FWD:
     case RX_PROBLEM_CONV_WGRAD:
-    case RX_PROBLEM_MAXPOOL:
         k->task_image = out;
         break;
-    case RX_PROBLEM_CONV_DGRAD:
+    case RX_PROBLEM_MAXPOOL:
+        k->task_image = g->oh * segments(k, g->ow);
+        k->task_divisor = 1;
+        break;
     case RX_PROBLEM_MAXPOOL_GRAD:
+        k->task_image = g->h * segments(k, g->w);
+        k->task_divisor = 1;
+        break;
+    case RX_PROBLEM_CONV_DGRAD:
     case RX_PROBLEM_GAP_GRAD:
     case RX_PROBLEM_MAP:
         k->task_image = in;
         break;
     case RX_PROBLEM_GAP:
+        k->task_image = segments(k, g->c);
+        k->task_divisor = 1;
+        break;
     case RX_PROBLEM_LOSS:
         k->task_image = 1;
         break;
