@@ -55,7 +55,7 @@ test_refused_panel(void **state)
         convolution(RX_PROBLEM_CONV_FWD, rx_case_conv(7, 7, 20, 40, 1, 3, 1, 1));
     assert_refused(&p, (struct rx_config){"conv_new", 8, 12, 6, 2}, "no such skeleton");
     assert_refused(&p, (struct rx_config){"map", 8, 12, 0, 0}, "computes map");
-    assert_refused(&p, (struct rx_config){"gconv_fwd", 8, 2, 7, 1}, "groups of at most 8");
+    assert_refused(&p, (struct rx_config){"gconv_fwd", 8, 2, 7, 1}, "must be several");
     assert_refused(&p, (struct rx_config){"conv_fwd", 16, 12, 6, 2}, "vectors of 16 lanes");
     assert_refused(&p, (struct rx_config){"conv_fwd", 8, 0, 6, 2}, "0 units a task");
     assert_refused(&p, (struct rx_config){"conv_fwd", 8, 12, 17, 1}, "register tile of 17x1");
@@ -72,9 +72,26 @@ test_refused_lanes(void **state)
     const struct rx_problem fwd = convolution(RX_PROBLEM_CONV_FWD, g);
     const struct rx_problem wgrad = convolution(RX_PROBLEM_CONV_WGRAD, g);
     assert_refused(&fwd, (struct rx_config){"conv_fwd", 8, 12, 6, 2}, "lie otherwise");
-    assert_refused(&fwd, (struct rx_config){"gconv_fwd", 8, 2, 4, 1}, "1 to 3 pixels");
-    assert_refused(&fwd, (struct rx_config){"gconv_fwd", 8, 2, 3, 2}, "1 vector");
+    assert_refused(&fwd, (struct rx_config){"gconv_fwd", 8, 2, 4, 1}, "multiple of 1 to 3");
+    assert_refused(&fwd, (struct rx_config){"gconv_fwd", 8, 2, 3, 2}, "which are one");
     assert_refused(&wgrad, (struct rx_config){"gconv_wgrad", 8, 2, 5, 1}, "divisor of 12 taps");
+}
+
+// Tiles are as equal as a row allows; with a stride, those of a data gradient hold whole strides.
+static void
+test_refused_ring(void **state)
+{
+    (void)state;
+    const struct rx_geometry narrow = rx_case_conv(9, 11, 32, 32, 8, 3, 2, 1);
+    const struct rx_geometry wide = rx_case_conv(9, 11, 80, 80, 2, 3, 2, 1);
+    const struct rx_problem fwd = convolution(RX_PROBLEM_CONV_FWD, narrow);
+    const struct rx_problem dgrad = convolution(RX_PROBLEM_CONV_DGRAD, narrow);
+    const struct rx_problem groups = convolution(RX_PROBLEM_CONV_FWD, wide);
+    assert_refused(&fwd, (struct rx_config){"gconv_fwd", 8, 2, 5, 1}, "2 tiles");
+    assert_refused(&dgrad, (struct rx_config){"gconv_dgrad", 8, 2, 3, 1}, "multiple of 2 to 12");
+    assert_refused(&dgrad, (struct rx_config){"gconv_dgrad", 8, 2, 10, 1}, "not 10");
+    assert_refused(&groups, (struct rx_config){"gconv_fwd", 8, 2, 6, 4}, "48 channels");
+    assert_refused(&groups, (struct rx_config){"gconv_fwd", 8, 2, 6, 0}, "1 or more");
 }
 
 static void
@@ -117,9 +134,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused_panel),
-        cmocka_unit_test(test_refused_lanes),
-        cmocka_unit_test(test_refused_simple),
+        cmocka_unit_test(test_refused_panel), cmocka_unit_test(test_refused_lanes),
+        cmocka_unit_test(test_refused_ring),  cmocka_unit_test(test_refused_simple),
         cmocka_unit_test(test_candidates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "gen/render/names.h"
+#include "gen/select/units.h"
 #include "runtime/plan.h"
 #include "runtime/weights.h"
 
@@ -54,6 +55,24 @@ config_constant(const struct rx_kernel *kernel, const char *name, int64_t *value
     return look_up(table, sizeof table / sizeof *table, name, value);
 }
 
+// How a grouped kernel cuts its channels.
+static int
+units_constant(const struct rx_kernel *kernel, const char *name, int64_t *value)
+{
+    if (kernel->problem->op > RX_PROBLEM_CONV_DGRAD)
+        return 0;
+    const struct rx_geometry g = rx_units_roles(kernel->problem);
+    const struct rx_units units = rx_units_of(&g, kernel->config.lanes);
+    const struct value table[] = {
+        {"UNITS", units.n},
+        {"UNIT_IN", units.in},
+        {"UNIT_OUT", units.out},
+        {"COLUMN", units.column},
+        {"OWN", rx_units_permuted(&g, kernel->config.lanes)},
+    };
+    return look_up(table, sizeof table / sizeof *table, name, value);
+}
+
 // COUNT is the length of the first vector, the elements of an op on flat buffers.
 static int
 operand_constant(const struct rx_problem *p, const char *name, int64_t *value)
@@ -78,14 +97,15 @@ int
 rx_render_constant(const struct rx_kernel *kernel, const char *name, int64_t *value)
 {
     return geometry_constant(&kernel->problem->geometry, name, value) ||
-           config_constant(kernel, name, value) || operand_constant(kernel->problem, name, value);
+           units_constant(kernel, name, value) || config_constant(kernel, name, value) ||
+           operand_constant(kernel->problem, name, value);
 }
 
 int
 rx_render_tail(const struct rx_kernel *kernel, enum rx_domain domain)
 {
     const struct rx_geometry *g = &kernel->problem->geometry;
-    const int panel = strncmp(kernel->config.skeleton, "conv_", 5) == 0;
+    const int panel = g->groups > 0 && rx_weights_layout(g) == RX_LAYOUT_PANEL;
     const int groups = panel ? g->groups : 1;
     const int channels = domain == RX_DOMAIN_IN ? g->c : g->k;
     return channels / groups % kernel->config.lanes != 0;
@@ -100,12 +120,15 @@ chain_has(const struct rx_chain *chain, enum rx_step_op op)
     return 0;
 }
 
-// Whether each vector of channels holds whole groups, the same ones in both maps.
+// Whether TILE_M does not divide a row, so that some tiles are smaller.
 static int
-permuted(const struct rx_kernel *kernel)
+uneven(const struct rx_kernel *kernel)
 {
     const struct rx_geometry *g = &kernel->problem->geometry;
-    return g->groups > 1 && g->c == g->k && kernel->config.lanes % (g->c / g->groups) == 0;
+    const int m = kernel->config.tile_m;
+    if (kernel->problem->op == RX_PROBLEM_CONV_DGRAD)
+        return m > 0 && (g->w + g->stride - 1) / g->stride % (m / g->stride) != 0;
+    return m > 0 && g->ow % m != 0;
 }
 
 int
@@ -125,7 +148,8 @@ rx_render_flag(const struct rx_machine *machine, const struct rx_kernel *kernel,
         {"grouped", g->groups > 1},
         {"strided", g->stride > 1},
         {"pointwise", g->r == 1 && g->s == 1 && g->stride == 1 && g->pad == 0},
-        {"permuted", permuted(kernel)},
+        {"permuted", rx_units_permuted(g, kernel->config.lanes)},
+        {"uneven", uneven(kernel)},
         {"panel", g->groups > 0 && rx_weights_layout(g) == RX_LAYOUT_PANEL},
         {"avx512", strcmp(machine->isa, "avx512") == 0},
         {"avx2", strcmp(machine->isa, "avx2") == 0},

@@ -1,15 +1,12 @@
-// Data gradient of a convolution with groups of at most 8 channels: the lanes of a vector run
-// across groups. The rows of the outputs' gradient that a task sees are expanded, a vector of
-// inputs at a time, so that lane c holds what input c multiplies; then a tap is one multiply-add of
-// whole vectors.
-//@ doc task: TILE_P rows of an image's input map (fewer at its end)
-//@ doc       tasks = N * ceil(H / TILE_P)
-//@ doc scratch floats: RX_LANES * (((TILE_P + R + ST - 3) / ST + 1)
-//@ doc       * ((S > P ? (S - P + ST - 2) / ST : 0) + (W - 1 + P) / ST + 1) * KG
-//@ doc       + TILE_P * W + R * S * KG)
-//@ doc config: TILE_M input pixels of a row and phase at a time, at most W / ST (1 at least) and
-//@ doc       two less than the registers, best a divisor of W / ST between 7 and 14; TILE_N is 1;
-//@ doc       TILE_P 4 to 7 where H has them
+// Data gradient of a convolution with groups. Channels are cut into units that need nothing of each
+// other: a wide group, or the narrow groups that make up vectors. The rows of a unit's output
+// gradient are transformed once, into a ring of rows with zeros around them, and multiplied from
+// there: where columns of the ring meet taps, they give pixels of the input map.
+//@ doc task: a unit of an image (all units of the first image, then of the next)
+//@ doc       tasks = N * UNITS
+//@ doc scratch floats: ROWS * ROW + (TILE_P * W + ST - 1) * TILE_C
+//@ doc       + (layout LANES ? UNIT_OUT * TAPS : 0)
+//@ doc config: as in gconv_fwd, of the input map; TILE_M is a multiple of ST
 #include "tile_generic.h"  //@ tile
 
 // clang-format off
@@ -18,57 +15,105 @@ enum { H = 9, W = 7, C = 16 };                             // input map
 enum { OH = 5, OW = 4, K = 16 };                           // output map
 enum { G = 4, CG = C / G, KG = K / G };                    // groups, channels of each
 enum { R = 3, S = 3, ST = 2, P = 1 };                      // taps, stride, padding
-enum { TILE_P = 2, TILE_M = 2 };                           // rows a task; pixels at a time
-enum { TASKS = (H + TILE_P - 1) / TILE_P };                // of an image
+enum { TILE_P = 2, TILE_M = 4, TILE_N = 1 };               // rows of a strip; pixels, vectors
+enum { UNITS = 1, UNIT_IN = 16, UNIT_OUT = 16 };           // units, channels of each
+enum { COLUMN = 16 };                                      // floats of a ring's pixel
+enum { OWN = 1 };                                          // 1: lanes multiply their own groups
 enum { TAPS = R * S * KG };                                // outputs that an input touches
+enum { TILE_C = TILE_N * RX_LANES };                       // inputs of a register tile
+enum { SHARED = TILE_N == 1 ? S : 1 };                     // taps that share a loaded gradient
+enum { STEPS = (W + ST - 1) / ST, STEP_M = TILE_M / ST };  // a row and a tile in strides
+enum { TILES = (STEPS + STEP_M - 1) / STEP_M };            // of a row
+enum { LONG = STEPS - TILES * (STEP_M - 1) };              // of them TILE_M wide; others ST less
+enum { LEFT = (S - 1 - P + (S > P ? ST - 1 : 0)) / ST };   // columns of the ring before the map
+enum { ROW = (LEFT + STEPS + (ST - 1 + P) / ST) * COLUMN };  // of the ring, with its padding
+enum { ROWS = (TILE_P + R - 2) / ST + 1 };                 // of the ring: what a strip sees
 enum { W_PITCH = (C + 15) / 16 * 16 };                     // from one tap's weights to the next
-enum { LEFT = S > P ? (S - P + ST - 2) / ST : 0 };         // columns of padding before the first
-enum { COLUMN = KG * RX_LANES };                           // floats of an expanded pixel
-enum { ROW = (LEFT + (W - 1 + P) / ST + 1) * COLUMN };     // of an expanded row with its padding
-enum { ROWS = (TILE_P + R + ST - 3) / ST + 1 };            // rows that a task sees
-enum { NEAR = ((RX_LANES - 1) / CG + 2) * KG };            // outputs that a vector of inputs meets
+enum { BLOCK = 16, BLOCKS = (CG + BLOCK - 1) / BLOCK };    // inputs that lie together in w
 //@ end
 // clang-format on
 
-// A row of the input map, and which of its pixels are computed together: those of one phase w % ST,
-// as the same taps touch them.
-struct phase {
-    int h, w;    // its first pixel
-    int r0, s0;  // the first tap in each direction; the others are ST apart
-    int oh0;     // the first expanded row
-};
-
-// out[i][c] = sum over taps of x[oh][ow][k][c] * w[r][s][k][c], for the TILE_M pixels of a phase
-// from pixel `at` on.
-static inline void
-multiply(const float *restrict x,  // [ROWS][..][KG][RX_LANES]
-         const float *restrict w,  // [R][S][KG][RX_LANES]
-         struct phase phase, int at,
-         float *restrict out)  // [W][RX_LANES]
+// Output k of each lane's group.
+static inline rx_v
+output(const float *x, int k)
 {
-    rx_v acc[TILE_M];
+    //@ if panel
+    return rx_set1(x[k]);
+    //@ else
+    //@ if permuted
+    return rx_spread(x, CG, k);
+    //@ else
+    return rx_load(x + k * RX_LANES);
+    //@ end
+    //@ end
+}
+
+// Where in the weights of a unit those of its inputs from c0 on are.
+static inline int
+weights_at(int c0)
+{
+    //@ if panel
+    return c0 / BLOCK * TAPS * BLOCK + c0 % BLOCK;
+    //@ else
+    return c0 * TAPS;
+    //@ end
+}
+
+// The weights of vector v of a register tile, for tap (r, s) and output k.
+static inline rx_v
+weight(const float *w, int tap, int v)
+{
+    //@ if panel
+    return rx_load(w + v * RX_LANES / BLOCK * TAPS * BLOCK + v * RX_LANES % BLOCK + tap * BLOCK);
+    //@ else
+    return rx_load(w + (v * TAPS + tap) * RX_LANES);
+    //@ end
+}
+
+// out[i][c] = sum over the taps r0, r0 + ST ... below r1 and all s that touch pixel i of
+// x[r][column][k] * w[r][s][k][c], for m pixels, which the compiler must know to keep their sums in
+// registers. Tiles start at multiples of ST, so that it knows the taps of a pixel too.
+__attribute__((always_inline)) static inline void
+multiply(const float *const *restrict x,  // [R]: [..][COLUMN]
+         int column, const float *restrict w, int r0, int r1, int m,
+         float *restrict out)  // [m][TILE_C]
+{
+    rx_v acc[TILE_M][TILE_N];
 #pragma GCC unroll 16
-    for (int i = 0; i < TILE_M; i++)
-        acc[i] = rx_zero();
-    for (int r = phase.r0; r < R; r += ST) {
-        const int oh = (phase.h + P - r) / ST;
-        if (phase.h + P < r || oh >= OH)
-            continue;
-        for (int s = phase.s0; s < S; s += ST) {
-            const float *xs =
-                x + (oh - phase.oh0) * ROW + (LEFT + (phase.w + P - s) / ST + at) * COLUMN;
+    for (int i = 0; i < m; i++)
+#pragma GCC unroll 16
+        for (int v = 0; v < TILE_N; v++)
+            acc[i][v] = rx_zero();
+    for (int r = r0; r < r1; r += ST)
+#pragma GCC unroll 16
+        for (int s0 = 0; s0 < S; s0 += SHARED)
+#pragma GCC unroll 4
             for (int k = 0; k < KG; k++) {
-                const rx_v b = rx_load(w + ((r * S + s) * KG + k) * RX_LANES);
+                const float *xs = rx_opaque(x[r] + column);
+                rx_v b[SHARED][TILE_N];
 #pragma GCC unroll 16
-                for (int i = 0; i < TILE_M; i++)
-                    acc[i] = rx_fma(rx_load(xs + i * COLUMN + k * RX_LANES), b, acc[i]);
+                for (int s = 0; s < SHARED; s++)
+#pragma GCC unroll 16
+                    for (int v = 0; v < TILE_N; v++)
+                        b[s][v] = weight(w, (r * S + s0 + s) * KG + k, v);
+#pragma GCC unroll 64
+                for (int q = 0; q <= LEFT + (m - 1 + P) / ST; q++) {
+                    const rx_v a = output(xs + q * COLUMN, k);
+#pragma GCC unroll 16
+                    for (int s = 0; s < SHARED; s++) {
+                        const int i = (q - LEFT) * ST + s0 + s - P;
+#pragma GCC unroll 16
+                        for (int v = 0; v < TILE_N; v++)
+                            if (i >= 0 && i < m)
+                                acc[i][v] = rx_fma(a, b[s][v], acc[i][v]);
+                    }
+                }
             }
-        }
-    }
-    out += (phase.w + at * ST) * RX_LANES;
 #pragma GCC unroll 16
-    for (int i = 0; i < TILE_M; i++)
-        rx_store(out + i * ST * RX_LANES, acc[i]);
+    for (int i = 0; i < m; i++)
+#pragma GCC unroll 16
+        for (int v = 0; v < TILE_N; v++)
+            rx_store(out + i * TILE_C + v * RX_LANES, acc[i][v]);
 }
 
 void
@@ -79,87 +124,136 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     const float *restrict w = t[1];   // [R][S][KG][W_PITCH]
     float *restrict y0 = t[2];        // [N][H][W][C]
     //@ end
-    float *restrict expanded = call->scratch;           // [ROWS][..][KG][RX_LANES]
-    float *restrict tile = expanded + ROWS * ROW;       // [TILE_P * W][RX_LANES]
-    float *restrict wc = tile + TILE_P * W * RX_LANES;  // [R][S][KG][RX_LANES]
-    //@ if permuted
-    rx_vi group;  // the first lane of each lane's group
-    for (int lane = 0; lane < RX_LANES; lane++)
-        group[lane] = lane / CG * CG;
+    float *restrict ring = call->scratch;      // [ROWS][..][COLUMN], row oh in slot oh % ROWS
+    float *restrict tile = ring + ROWS * ROW;  // [TILE_P * W + ST - 1][TILE_C]
+    const float *wu = w;                       // of the task's unit
+    //@ if not panel
+    float *restrict gathered =
+        tile + (TILE_P * W + ST - 1) * TILE_C;  // [UNIT_OUT / RX_LANES][TAPS][RX_LANES]
     //@ end
     //@ clear
     //@ end
+    for (int i = 0; i < ROWS * ROW / RX_LANES; i++)
+        rx_store(ring + i * RX_LANES, rx_zero());
 
     for (int64_t task = call->first; task < call->last; task++) {
-        const int64_t n = task / TASKS;
-        const int h0 = (int)(task % TASKS) * TILE_P;
-        const int rows = H - h0 < TILE_P ? H - h0 : TILE_P;
-        const int top = h0 + P - (R - 1), bottom = (h0 + rows - 1 + P) / ST + 1;
-        const int oh0 = top > 0 ? top / ST : 0, oh1 = bottom < OH ? bottom : OH;
-        for (int c = 0; c < C; c += RX_LANES) {
-            const int lanes = C - c < RX_LANES ? C - c : RX_LANES;  //@ when tail_in
-            // 1. Expand the rows, transformed; columns outside the map are zero.
-            //@ if not permuted
-            int output[RX_LANES];  // of each lane, from the first that is loaded
-            const int near = c / CG * KG / RX_LANES * RX_LANES;
-            const int last = c + RX_LANES < C ? c + RX_LANES - 1 : C - 1;
-            const int far = last / CG * KG + KG;
-            for (int lane = 0; lane < RX_LANES; lane++)
-                output[lane] = (c + lane < last ? c + lane : last) / CG * KG - near;
-            //@ end
-            for (int oh = oh0; oh < oh1; oh++) {
-                float *restrict to = expanded + (oh - oh0) * ROW;
-                for (int ow = -LEFT; ow <= (W - 1 + P) / ST; ow++, to += COLUMN) {
-                    if (ow < 0 || ow >= OW) {
-                        for (int k = 0; k < KG; k++)
-                            rx_store(to + k * RX_LANES, rx_zero());
+        const int64_t n = task / UNITS;
+        const int unit = (int)(task % UNITS);
+        wu = w + unit * (int64_t)(BLOCKS * TAPS * BLOCK);  //@ when panel
+        //@ if not panel
+        for (int c = 0; c < UNIT_OUT; c += RX_LANES)
+            for (int tap = 0; tap < TAPS; tap++)
+                rx_store(gathered + c * TAPS + tap * RX_LANES,
+                         rx_load(w + tap * W_PITCH + unit * UNIT_OUT + c));
+        wu = gathered;
+        //@ if not permuted
+        // The outputs of each input's group, from the first that is loaded.
+        int of[RX_LANES];
+        const int c1 = unit * UNIT_OUT + UNIT_OUT < C ? unit * UNIT_OUT + UNIT_OUT : C;
+        const int near = unit * UNIT_OUT / CG * KG / RX_LANES * RX_LANES;
+        const int far = ((c1 - 1) / CG + 1) * KG;
+        for (int lane = 0; lane < RX_LANES; lane++) {
+            const int c = unit * UNIT_OUT + lane;
+            of[lane] = (c < c1 ? c : c1 - 1) / CG * KG - near;
+        }
+        //@ end
+        //@ end
+        int next = 0;  // the first row that is not in the ring
+        for (int h0 = 0; h0 < H; h0 += TILE_P) {
+            const int rows = H - h0 < TILE_P ? H - h0 : TILE_P;
+            const int top = h0 + P - (R - 1), bottom = (h0 + rows - 1 + P) / ST + 1;
+            // 1. Transform the rows that come into sight; columns outside the map stay zero.
+            if (top > 0 && next < (top + ST - 1) / ST)
+                next = (top + ST - 1) / ST;
+            for (; next < bottom && next < OH; next++) {
+                float *restrict to = ring + next % ROWS * ROW;
+                for (int ow = -LEFT; ow < OW && ow < ROW / COLUMN - LEFT; ow++, to += COLUMN) {
+                    if (ow < 0)
                         continue;
-                    }
-                    const int64_t pixel = (n * OH + oh) * OW + ow;
-                    //@ if permuted
-                    //@ prologue 0 pixel=pixel channel=c lanes=lanes into=v
-                    const rx_v v = rx_load_n(x0 + pixel * K + c, lanes);
-                    //@ end
-                    for (int k = 0; k < KG; k++)
-                        rx_store(to + k * RX_LANES, rx_permute(v, group + k));
-                    //@ else
-                    float x_near[NEAR + 2 * RX_LANES];
-                    for (int k = near; k < far; k += RX_LANES) {
-                        const int left = K - k < RX_LANES ? K - k : RX_LANES;  //@ when tail_out
-                        //@ prologue 0 pixel=pixel channel=k lanes=left into=x
-                        const rx_v x = rx_load_n(x0 + pixel * K + k, left);
+                    const int64_t pixel = (n * OH + next) * OW + ow;
+                    //@ if panel
+                    for (int i = 0; i < UNIT_IN; i += RX_LANES) {
+                        const int k = unit * UNIT_IN + i;
+                        //@ if tail_out
+                        const int lanes = UNIT_IN - i < RX_LANES ? UNIT_IN - i : RX_LANES;
                         //@ end
-                        rx_store(x_near + k - near, x);
+                        //@ prologue 0 pixel=pixel channel=k lanes=lanes into=v
+                        const rx_v v = rx_load_n(x0 + pixel * K + k, lanes);
+                        //@ end
+                        rx_store(to + i, v);
+                    }
+                    //@ else
+                    //@ if permuted
+                    for (int i = 0; i < UNIT_IN; i += RX_LANES) {
+                        const int k = unit * UNIT_IN + i;
+                        const int lanes = K - k < RX_LANES ? K - k : RX_LANES;  //@ when tail_out
+                        //@ prologue 0 pixel=pixel channel=k lanes=lanes into=v
+                        const rx_v v = rx_load_n(x0 + pixel * K + k, lanes);
+                        //@ end
+                        rx_store(to + i, v);
+                    }
+                    //@ else
+                    float x_near[UNIT_IN];
+                    for (int k = near; k < far; k += RX_LANES) {
+                        const int lanes = K - k < RX_LANES ? K - k : RX_LANES;  //@ when tail_out
+                        //@ prologue 0 pixel=pixel channel=k lanes=lanes into=v
+                        const rx_v v = rx_load_n(x0 + pixel * K + k, lanes);
+                        //@ end
+                        rx_store(x_near + k - near, v);
                     }
                     for (int k = 0; k < KG; k++)
                         for (int lane = 0; lane < RX_LANES; lane++)
-                            to[k * RX_LANES + lane] = x_near[output[lane] + k];
+                            to[k * RX_LANES + lane] = x_near[of[lane] + k];
+                    //@ end
                     //@ end
                 }
             }
-            // 2. Multiply, with these inputs' weights side by side. Where TILE_M does not divide
-            // the pixels of a phase, its last ones are computed twice.
-            for (int tap = 0; tap < TAPS; tap++)
-                rx_store(wc + tap * RX_LANES, rx_load(w + tap * W_PITCH + c));
-            for (int row = 0; row < rows; row++)
-                for (int pw = 0; pw < ST; pw++) {
-                    const int h = h0 + row, width = (W - pw + ST - 1) / ST;
-                    const struct phase phase = {h, pw, (h + P) % ST, (pw + P) % ST, oh0};
-                    for (int at = 0; at < width; at += TILE_M)
-                        multiply(expanded, wc, phase, at + TILE_M > width ? width - TILE_M : at,
-                                 tile + row * W * RX_LANES);
-                }
-            // 3. Epilogue.
+            const int px = rows * W;  // pixels of the strip
             const int64_t first = (n * H + h0) * W;
-            //@ epilogue_begin channel=c lanes=lanes
-            //@ end
-            for (int i = 0; i < rows * W; i++) {
-                //@ epilogue pixel=(first + i) channel=c lanes=lanes at=(tile + i * RX_LANES)
-                rx_store_n(y0 + (first + i) * C + c, rx_load(tile + i * RX_LANES), lanes);
-                //@ end
+            for (int c0 = 0; c0 < UNIT_OUT; c0 += TILE_C) {
+                // 2. Multiply these inputs of the strip. What a row has beyond the map is
+                // overwritten by the next.
+                const int column = c0 * OWN;
+                const float *wc = wu + weights_at(c0);
+                for (int row = 0; row < rows; row++) {
+                    const int h =
+                        h0 + row + P;  // what the outputs' rows, times ST, and taps add up to
+                    const int late = h - (OH - 1) * ST;  // the first tap whose row is in the map
+                    const int r0 =
+                        h % ST + (late > h % ST ? (late - h % ST + ST - 1) / ST * ST : 0);
+                    const int r1 = h < R ? h + 1 : R;
+                    const float *x[R];
+                    for (int r = r0; r < r1; r += ST)
+                        x[r] = ring + (h - r) / ST % ROWS * ROW;
+                    float *out = tile + row * W * TILE_C;
+                    for (int i = 0; i < LONG; i++)
+                        multiply(x, i * STEP_M * COLUMN + column, wc, r0, r1, TILE_M,
+                                 out + i * TILE_M * TILE_C);
+                    //@ if uneven
+                    for (int at = LONG * TILE_M; at < W; at += TILE_M - ST)
+                        multiply(x, at / ST * COLUMN + column, wc, r0, r1, TILE_M - ST,
+                                 out + at * TILE_C);
+                    //@ end
+                }
+                // 3. Epilogue, a vector of channels at a time.
+                for (int v = 0; v < TILE_C && c0 + v < UNIT_OUT; v += RX_LANES) {
+                    float *out = tile + v;  // these inputs of all pixels
+                    const int c = unit * UNIT_OUT + c0 + v;
+                    //@ if tail_in
+                    const int last = UNIT_OUT * (unit + 1) < C ? UNIT_OUT * (unit + 1) : C;
+                    const int lanes = last - c < RX_LANES ? last - c : RX_LANES;
+                    //@ end
+                    //@ epilogue_begin channel=c lanes=lanes
+                    //@ end
+                    for (int i = 0; i < px; i++) {
+                        //@ epilogue pixel=(first + i) channel=c lanes=lanes at=(out + i * TILE_C)
+                        rx_store_n(y0 + (first + i) * C + c, rx_load(out + i * TILE_C), lanes);
+                        //@ end
+                    }
+                    //@ epilogue_end channel=c lanes=lanes at=(out + i * TILE_C) row=i rows=px
+                    //@ end
+                }
             }
-            //@ epilogue_end channel=c lanes=lanes at=(tile + i * RX_LANES) row=i rows=(rows * W)
-            //@ end
         }
     }
 }

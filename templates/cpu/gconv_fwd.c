@@ -1,12 +1,14 @@
-// Forward convolution with groups of at most 8 channels: the lanes of a vector run across groups.
-// The rows that a task sees are expanded, a vector of outputs at a time, so that lane k holds what
-// output k multiplies; then a tap is one multiply-add of whole vectors.
-//@ doc task: TILE_P rows of an image's output map (fewer at its end)
-//@ doc       tasks = N * ceil(OH / TILE_P)
-//@ doc scratch floats: RX_LANES * (((TILE_P - 1) * ST + R) * ((OW - 1) * ST + S) * CG
-//@ doc       + TILE_P * OW + R * S * CG)
-//@ doc config: TILE_M output pixels of a row at a time, at most OW and two less than the registers,
-//@ doc       best a divisor of OW from 7 to 14; TILE_N is 1; TILE_P 4 to 7 where OH has them
+// Forward convolution with groups. Channels are cut into units that need nothing of each other: a
+// wide group, or the narrow groups that make up vectors. A unit's rows are transformed once, into a
+// ring of rows with zeros around them, and multiplied from there.
+//@ doc task: a unit of an image (all units of the first image, then of the next)
+//@ doc       tasks = N * UNITS
+//@ doc scratch floats: ROWS * ROW + TILE_P * OW * TILE_K
+//@ doc       + (layout LANES ? UNIT_OUT * TAPS : 0)
+//@ doc config: TILE_P rows of outputs (a strip) between one epilogue and the next; TILE_M pixels of
+//@ doc       a row at a time, OW / its number of tiles rounded up; TILE_N vectors, more than 1 for
+//@ doc       wide groups only. Registers: with TILE_N = 1, TILE_M + S + 1 (a filter row's taps
+//@ doc       share what they load); else TILE_M * TILE_N + TILE_N + 1
 #include "tile_generic.h"  //@ tile
 
 // clang-format off
@@ -15,39 +17,99 @@ enum { H = 9, W = 7, C = 16 };                             // input map
 enum { OH = 5, OW = 4, K = 16 };                           // output map
 enum { G = 4, CG = C / G, KG = K / G };                    // groups, channels of each
 enum { R = 3, S = 3, ST = 2, P = 1 };                      // taps, stride, padding
-enum { TILE_P = 2, TILE_M = 2 };                           // rows a task; pixels at a time
-enum { TASKS = (OH + TILE_P - 1) / TILE_P };               // of an image
+enum { TILE_P = 2, TILE_M = 2, TILE_N = 1 };               // rows of a strip; pixels, vectors
+enum { UNITS = 1, UNIT_IN = 16, UNIT_OUT = 16 };           // units, channels of each
+enum { COLUMN = 16 };                                      // floats of a ring's pixel
+enum { OWN = 1 };                                          // 1: lanes multiply their own groups
 enum { TAPS = R * S * CG };                                // inputs that an output sees
+enum { TILE_K = TILE_N * RX_LANES };                       // outputs of a register tile
+enum { SHARED = TILE_N == 1 ? S : 1 };                     // taps that share a loaded input
+enum { TILES = (OW + TILE_M - 1) / TILE_M };               // of a row
+enum { LONG = OW - TILES * (TILE_M - 1) };                 // of them TILE_M wide; others one less
+enum { ROW = ((OW - 1) * ST + S) * COLUMN };               // of the ring, with its padding
+enum { ROWS = (TILE_P - 1) * ST + R };                     // of the ring: what a strip sees
 enum { W_PITCH = (K + 15) / 16 * 16 };                     // from one tap's weights to the next
-enum { COLUMN = CG * RX_LANES };                           // floats of an expanded pixel
-enum { ROW = ((OW - 1) * ST + S) * COLUMN };               // of an expanded row with its padding
-enum { ROWS = (TILE_P - 1) * ST + R };                     // rows that a task sees
-enum { NEAR = ((RX_LANES - 1) / KG + 2) * CG };            // inputs that a vector of outputs sees
+enum { BLOCK = 16, BLOCKS = (KG + BLOCK - 1) / BLOCK };    // outputs that lie together in w
 //@ end
 // clang-format on
 
-// out[i][k] = sum over the taps of rows [r0, r1) of x[i * ST + s][c][k] * w[r][s][c][k], for TILE_M
-// pixels.
-static inline void
-multiply(const float *restrict x,  // row r0: [..][CG][RX_LANES]
-         const float *restrict w,  // [R][S][CG][RX_LANES]
-         int r0, int r1,
-         float *restrict out)  // [TILE_M][RX_LANES]
+// Input c of each lane's group.
+static inline rx_v
+input(const float *x, int c)
 {
-    rx_v acc[TILE_M];
+    //@ if panel
+    return rx_set1(x[c]);
+    //@ else
+    //@ if permuted
+    return rx_spread(x, CG, c);
+    //@ else
+    return rx_load(x + c * RX_LANES);
+    //@ end
+    //@ end
+}
+
+// Where in the weights of a unit those of its outputs from k0 on are.
+static inline int
+weights_at(int k0)
+{
+    //@ if panel
+    return k0 / BLOCK * TAPS * BLOCK + k0 % BLOCK;
+    //@ else
+    return k0 * TAPS;
+    //@ end
+}
+
+// The weights of vector v of a register tile, for tap (r, s) and input c.
+static inline rx_v
+weight(const float *w, int tap, int v)
+{
+    //@ if panel
+    return rx_load(w + v * RX_LANES / BLOCK * TAPS * BLOCK + v * RX_LANES % BLOCK + tap * BLOCK);
+    //@ else
+    return rx_load(w + (v * TAPS + tap) * RX_LANES);
+    //@ end
+}
+
+// out[i][k] = sum over the taps of rows [r0, r1) of x[r][i * ST + s][c] * w[r][s][c][k], for m
+// pixels, which the compiler must know to keep their sums in registers.
+__attribute__((always_inline)) static inline void
+multiply(const float *const *restrict x,  // [R]: [..][COLUMN]
+         int column, const float *restrict w, int r0, int r1, int m,
+         float *restrict out)  // [m][TILE_K]
+{
+    rx_v acc[TILE_M][TILE_N];
 #pragma GCC unroll 16
-    for (int i = 0; i < TILE_M; i++)
-        acc[i] = rx_zero();
-    for (int r = r0; r < r1; r++, x += ROW)
-        for (int tap = 0; tap < S * CG; tap++) {
-            const rx_v b = rx_load(w + (r * S * CG + tap) * RX_LANES);
+    for (int i = 0; i < m; i++)
 #pragma GCC unroll 16
-            for (int i = 0; i < TILE_M; i++)
-                acc[i] = rx_fma(rx_load(x + i * ST * COLUMN + tap * RX_LANES), b, acc[i]);
-        }
+        for (int v = 0; v < TILE_N; v++)
+            acc[i][v] = rx_zero();
+    for (int r = r0; r < r1; r++)
+        for (int s0 = 0; s0 < S; s0 += SHARED)
+#pragma GCC unroll 4
+            for (int c = 0; c < CG; c++) {
+                const float *xs = rx_opaque(x[r] + column + s0 * COLUMN);
+                rx_v b[SHARED][TILE_N];
 #pragma GCC unroll 16
-    for (int i = 0; i < TILE_M; i++)
-        rx_store(out + i * RX_LANES, acc[i]);
+                for (int s = 0; s < SHARED; s++)
+#pragma GCC unroll 16
+                    for (int v = 0; v < TILE_N; v++)
+                        b[s][v] = weight(w, (r * S + s0 + s) * CG + c, v);
+#pragma GCC unroll 64
+                for (int q = 0; q < (m - 1) * ST + SHARED; q++) {
+                    const rx_v a = input(xs + q * COLUMN, c);
+#pragma GCC unroll 16
+                    for (int s = q % ST; s < SHARED && s <= q; s += ST)
+#pragma GCC unroll 16
+                        for (int v = 0; v < TILE_N; v++)
+                            if ((q - s) / ST < m)
+                                acc[(q - s) / ST][v] = rx_fma(a, b[s][v], acc[(q - s) / ST][v]);
+                }
+            }
+#pragma GCC unroll 16
+    for (int i = 0; i < m; i++)
+#pragma GCC unroll 16
+        for (int v = 0; v < TILE_N; v++)
+            rx_store(out + i * TILE_K + v * RX_LANES, acc[i][v]);
 }
 
 void
@@ -58,88 +120,128 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     const float *restrict w = t[1];   // [R][S][CG][W_PITCH]
     float *restrict y0 = t[2];        // [N][OH][OW][K]
     //@ end
-    float *restrict expanded = call->scratch;            // [ROWS][(OW - 1) * ST + S][CG][RX_LANES]
-    float *restrict tile = expanded + ROWS * ROW;        // [TILE_P * OW][RX_LANES]
-    float *restrict wk = tile + TILE_P * OW * RX_LANES;  // [R][S][CG][RX_LANES]
-    //@ if permuted
-    rx_vi group;  // the first lane of each lane's group
-    for (int lane = 0; lane < RX_LANES; lane++)
-        group[lane] = lane / KG * KG;
+    float *restrict ring = call->scratch;      // [ROWS][..][COLUMN], row h in slot h % ROWS
+    float *restrict tile = ring + ROWS * ROW;  // [TILE_P][OW][TILE_K]
+    const float *wu = w;                       // of the task's unit
+    //@ if not panel
+    float *restrict gathered =
+        tile + TILE_P * OW * TILE_K;  // [UNIT_OUT / RX_LANES][TAPS][RX_LANES]
     //@ end
     //@ clear
     //@ end
+    for (int i = 0; i < ROWS * ROW / RX_LANES; i++)
+        rx_store(ring + i * RX_LANES, rx_zero());
 
     for (int64_t task = call->first; task < call->last; task++) {
-        const int64_t n = task / TASKS;
-        const int oh0 = (int)(task % TASKS) * TILE_P;
-        const int rows = OH - oh0 < TILE_P ? OH - oh0 : TILE_P;
-        const int top = oh0 * ST - P, bottom = top + (rows - 1) * ST + R;
-        const int h0 = top > 0 ? top : 0, h1 = bottom < H ? bottom : H;
-        for (int k = 0; k < K; k += RX_LANES) {
-            const int lanes = K - k < RX_LANES ? K - k : RX_LANES;  //@ when tail_out
-            // 1. Expand the rows, transformed; columns outside the map are zero.
-            //@ if not permuted
-            int input[RX_LANES];  // of each lane, from the first that is loaded
-            const int near = k / KG * CG / RX_LANES * RX_LANES;
-            const int last = k + RX_LANES < K ? k + RX_LANES - 1 : K - 1;
-            const int far = last / KG * CG + CG;
-            for (int lane = 0; lane < RX_LANES; lane++)
-                input[lane] = (k + lane < last ? k + lane : last) / KG * CG - near;
-            //@ end
-            for (int h = h0; h < h1; h++) {
-                float *restrict to = expanded + (h - h0) * ROW;
-                for (int wi = -P; wi < (OW - 1) * ST + S - P; wi++, to += COLUMN) {
-                    if (wi < 0 || wi >= W) {
-                        for (int c = 0; c < CG; c++)
-                            rx_store(to + c * RX_LANES, rx_zero());
-                        continue;
-                    }
-                    const int64_t pixel = (n * H + h) * W + wi;
-                    //@ if permuted
-                    //@ prologue 0 pixel=pixel channel=k lanes=lanes into=v
-                    const rx_v v = rx_load_n(x0 + pixel * C + k, lanes);
-                    //@ end
-                    for (int c = 0; c < CG; c++)
-                        rx_store(to + c * RX_LANES, rx_permute(v, group + c));
-                    //@ else
-                    float x_near[NEAR + 2 * RX_LANES];
-                    for (int c = near; c < far; c += RX_LANES) {
-                        const int left = C - c < RX_LANES ? C - c : RX_LANES;  //@ when tail_in
-                        //@ prologue 0 pixel=pixel channel=c lanes=left into=x
-                        const rx_v x = rx_load_n(x0 + pixel * C + c, left);
+        const int64_t n = task / UNITS;
+        const int unit = (int)(task % UNITS);
+        wu = w + unit * (int64_t)(BLOCKS * TAPS * BLOCK);  //@ when panel
+        //@ if not panel
+        for (int k = 0; k < UNIT_OUT; k += RX_LANES)
+            for (int tap = 0; tap < TAPS; tap++)
+                rx_store(gathered + k * TAPS + tap * RX_LANES,
+                         rx_load(w + tap * W_PITCH + unit * UNIT_OUT + k));
+        wu = gathered;
+        //@ if not permuted
+        // The inputs of each output's group, from the first that is loaded.
+        int of[RX_LANES];
+        const int k1 = unit * UNIT_OUT + UNIT_OUT < K ? unit * UNIT_OUT + UNIT_OUT : K;
+        const int near = unit * UNIT_OUT / KG * CG / RX_LANES * RX_LANES;
+        const int far = ((k1 - 1) / KG + 1) * CG;
+        for (int lane = 0; lane < RX_LANES; lane++) {
+            const int k = unit * UNIT_OUT + lane;
+            of[lane] = (k < k1 ? k : k1 - 1) / KG * CG - near;
+        }
+        //@ end
+        //@ end
+        int next = 0;  // the first row that is not in the ring
+        for (int oh0 = 0; oh0 < OH; oh0 += TILE_P) {
+            const int rows = OH - oh0 < TILE_P ? OH - oh0 : TILE_P;
+            const int top = oh0 * ST - P, bottom = top + (rows - 1) * ST + R;
+            // 1. Transform the rows that come into sight; columns outside the map stay zero.
+            next = next > top ? next : top;
+            for (; next < bottom && next < H; next++) {
+                float *restrict to = ring + next % ROWS * ROW + P * COLUMN;
+                for (int wi = 0; wi < W && wi < (OW - 1) * ST + S - P; wi++, to += COLUMN) {
+                    const int64_t pixel = (n * H + next) * W + wi;
+                    //@ if panel
+                    for (int i = 0; i < UNIT_IN; i += RX_LANES) {
+                        const int c = unit * UNIT_IN + i;
+                        //@ if tail_in
+                        const int lanes = UNIT_IN - i < RX_LANES ? UNIT_IN - i : RX_LANES;
                         //@ end
-                        rx_store(x_near + c - near, x);
+                        //@ prologue 0 pixel=pixel channel=c lanes=lanes into=v
+                        const rx_v v = rx_load_n(x0 + pixel * C + c, lanes);
+                        //@ end
+                        rx_store(to + i, v);
+                    }
+                    //@ else
+                    //@ if permuted
+                    for (int i = 0; i < UNIT_IN; i += RX_LANES) {
+                        const int c = unit * UNIT_IN + i;
+                        const int lanes = C - c < RX_LANES ? C - c : RX_LANES;  //@ when tail_in
+                        //@ prologue 0 pixel=pixel channel=c lanes=lanes into=v
+                        const rx_v v = rx_load_n(x0 + pixel * C + c, lanes);
+                        //@ end
+                        rx_store(to + i, v);
+                    }
+                    //@ else
+                    float x_near[UNIT_IN];
+                    for (int c = near; c < far; c += RX_LANES) {
+                        const int lanes = C - c < RX_LANES ? C - c : RX_LANES;  //@ when tail_in
+                        //@ prologue 0 pixel=pixel channel=c lanes=lanes into=v
+                        const rx_v v = rx_load_n(x0 + pixel * C + c, lanes);
+                        //@ end
+                        rx_store(x_near + c - near, v);
                     }
                     for (int c = 0; c < CG; c++)
                         for (int lane = 0; lane < RX_LANES; lane++)
-                            to[c * RX_LANES + lane] = x_near[input[lane] + c];
+                            to[c * RX_LANES + lane] = x_near[of[lane] + c];
+                    //@ end
                     //@ end
                 }
             }
-            // 2. Multiply, with these outputs' weights side by side. Where TILE_M does not divide a
-            // row, its last pixels are computed twice.
-            for (int tap = 0; tap < TAPS; tap++)
-                rx_store(wk + tap * RX_LANES, rx_load(w + tap * W_PITCH + k));
-            for (int row = 0; row < rows; row++) {
-                const int h = (oh0 + row) * ST - P;
-                const int r0 = h < 0 ? -h : 0, r1 = H - h < R ? H - h : R;
-                for (int at = 0; at < OW; at += TILE_M) {
-                    const int ow = at + TILE_M > OW ? OW - TILE_M : at;
-                    multiply(expanded + (h + r0 - h0) * ROW + ow * ST * COLUMN, wk, r0, r1,
-                             tile + (row * OW + ow) * RX_LANES);
+            const int px = rows * OW;  // pixels of the strip
+            const int64_t first = (n * OH + oh0) * OW;
+            for (int k0 = 0; k0 < UNIT_OUT; k0 += TILE_K) {
+                // 2. Multiply these outputs of the strip.
+                const int column = k0 * OWN;
+                const float *wk = wu + weights_at(k0);
+                for (int row = 0; row < rows; row++) {
+                    const int h = top + row * ST;
+                    const int r0 = h < 0 ? -h : 0, r1 = H - h < R ? H - h : R;
+                    const float *x[R];
+                    for (int r = r0; r < r1; r++)
+                        x[r] = ring + (h + r) % ROWS * ROW;
+                    float *out = tile + row * OW * TILE_K;
+                    for (int i = 0; i < LONG; i++)
+                        multiply(x, i * TILE_M * ST * COLUMN + column, wk, r0, r1, TILE_M,
+                                 out + i * TILE_M * TILE_K);
+                    //@ if uneven
+                    for (int at = LONG * TILE_M; at < OW; at += TILE_M - 1)
+                        multiply(x, at * ST * COLUMN + column, wk, r0, r1, TILE_M - 1,
+                                 out + at * TILE_K);
+                    //@ end
+                }
+                // 3. Epilogue, a vector of channels at a time.
+                for (int v = 0; v < TILE_K && k0 + v < UNIT_OUT; v += RX_LANES) {
+                    float *out = tile + v;  // these outputs of all pixels
+                    const int k = unit * UNIT_OUT + k0 + v;
+                    //@ if tail_out
+                    const int last = UNIT_OUT * (unit + 1) < K ? UNIT_OUT * (unit + 1) : K;
+                    const int lanes = last - k < RX_LANES ? last - k : RX_LANES;
+                    //@ end
+                    //@ epilogue_begin channel=k lanes=lanes
+                    //@ end
+                    for (int i = 0; i < px; i++) {
+                        //@ epilogue pixel=(first + i) channel=k lanes=lanes at=(out + i * TILE_K)
+                        rx_store_n(y0 + (first + i) * K + k, rx_load(out + i * TILE_K), lanes);
+                        //@ end
+                    }
+                    //@ epilogue_end channel=k lanes=lanes at=(out + i * TILE_K) row=i rows=px
+                    //@ end
                 }
             }
-            // 3. Epilogue.
-            const int64_t first = (n * OH + oh0) * OW;
-            //@ epilogue_begin channel=k lanes=lanes
-            //@ end
-            for (int i = 0; i < rows * OW; i++) {
-                //@ epilogue pixel=(first + i) channel=k lanes=lanes at=(tile + i * RX_LANES)
-                rx_store_n(y0 + (first + i) * K + k, rx_load(tile + i * RX_LANES), lanes);
-                //@ end
-            }
-            //@ epilogue_end channel=k lanes=lanes at=(tile + i * RX_LANES) row=i rows=(rows * OW)
-            //@ end
         }
     }
 }

@@ -89,6 +89,33 @@ rx_permute(rx_v v, rx_vi index)
     return _mm256_permutevar8x32_ps(v, (__m256i)index);
 }
 
+// Lane i of the result is p[i / group * group + c]: element c of each lane's group, which has 1, 2,
+// 4 or 8. Fast where c is known to the compiler, but for groups of 8.
+static inline rx_v
+rx_spread(const float *p, int group, int c)
+{
+    if (group == RX_LANES)
+        return rx_set1(p[c]);
+    const rx_v v = rx_load(p);
+    if (group == 4)
+        return c == 0   ? _mm256_permute_ps(v, 0x00)
+               : c == 1 ? _mm256_permute_ps(v, 0x55)
+               : c == 2 ? _mm256_permute_ps(v, 0xaa)
+                        : _mm256_permute_ps(v, 0xff);
+    if (group == 2)
+        return c == 0 ? _mm256_moveldup_ps(v) : _mm256_movehdup_ps(v);
+    return v;
+}
+
+// The same pointer, of which the compiler knows nothing: what was loaded through it is loaded again
+// instead of being kept in registers that are needed for sums.
+static inline const float *
+rx_opaque(const float *p)
+{
+    __asm__("" : "+r"(p));
+    return p;
+}
+
 static inline void
 rx_prefetch(const void *p)
 {

@@ -93,6 +93,27 @@ rx_permute(rx_v v, rx_vi index)
     return to;
 }
 
+// Lane i of the result is p[i / group * group + c]: element c of each lane's group.
+static inline rx_v
+rx_spread(const float *p, int group, int c)
+{
+    if (group == RX_LANES)
+        return rx_set1(p[c]);
+    rx_vi index;
+    for (int i = 0; i < RX_LANES; i++)
+        index[i] = i / group * group + c;
+    return rx_permute(rx_load(p), index);
+}
+
+// The same pointer, of which the compiler knows nothing: what was loaded through it is loaded again
+// instead of being kept in registers that are needed for sums.
+static inline const float *
+rx_opaque(const float *p)
+{
+    __asm__("" : "+r"(p));
+    return p;
+}
+
 static inline void
 rx_prefetch(const void *p)
 {

@@ -11,6 +11,7 @@ enum {
     TILE_ROWS_MAX = 16
 };  // loops over a register tile unroll so often; panels end so much later
 enum { PIXELS_MAX = 1 << 16 };
+enum { ANY_LAYOUT = -1 };
 
 struct question {
     const struct rx_machine *machine;
@@ -55,19 +56,28 @@ panel(const struct question *q)
     return fits_blocks(q, (q->problem->op == RX_PROBLEM_CONV_DGRAD ? g->c : g->k) / g->groups);
 }
 
-// A tile of pixels that lie in one row of the map.
+// Tiles of one row, as equal as can be: some of tile_m pixels, the others one stride less.
 static int
-lanes_row(const struct question *q)
+ring_row(const struct question *q)
 {
     const struct rx_config *c = q->config;
     const struct rx_geometry *g = &q->problem->geometry;
-    int width = q->problem->op == RX_PROBLEM_CONV_DGRAD ? g->w / g->stride : g->ow;
-    width = width > 1 ? width : 1;
-    width = width < TILE_ROWS_MAX ? width : TILE_ROWS_MAX;
-    if (c->tile_n != 1 || c->tile_m < 1 || c->tile_m > width)
-        return no(q, "a register tile of %dx%d: 1 to %d pixels, 1 vector", c->tile_m, c->tile_n,
-                  width);
-    return 1;
+    const int dgrad = q->problem->op == RX_PROBLEM_CONV_DGRAD, step = dgrad ? g->stride : 1;
+    const int row = dgrad ? (g->w + step - 1) / step : g->ow, m = c->tile_m / step;
+    if (g->groups < 2)
+        return no(q, "one group, there must be several");
+    if (c->tile_m < 1 || c->tile_m > TILE_ROWS_MAX || c->tile_m % step != 0 || m > row)
+        return no(q, "a register tile of %d pixels: a multiple of %d to %d", c->tile_m, step,
+                  row * step < TILE_ROWS_MAX ? row * step : TILE_ROWS_MAX);
+    const int tiles = (row + m - 1) / m;
+    if (m != (row + tiles - 1) / tiles)
+        return no(q, "%d tiles of a row of %d are %d pixels, not %d", tiles, row * step,
+                  (row + tiles - 1) / tiles * step, c->tile_m);
+    if (rx_weights_layout(g) == RX_LAYOUT_LANES)
+        return c->tile_n == 1 || no(q, "%d vectors of narrow groups, which are one", c->tile_n);
+    if (c->tile_n < 1)
+        return no(q, "%d vectors: 1 or more", c->tile_n);
+    return fits_blocks(q, (dgrad ? g->c : g->k) / g->groups);
 }
 
 static int
@@ -113,14 +123,14 @@ one_unit(const struct question *q)
 static const struct rule {
     const char *skeleton;
     enum rx_problem_op op;
-    enum rx_layout layout;
+    int layout;  // enum rx_layout or ANY_LAYOUT
     int (*check)(const struct question *q);
 } rules[] = {
     {"conv_fwd", RX_PROBLEM_CONV_FWD, RX_LAYOUT_PANEL, panel},
     {"conv_dgrad", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_PANEL, panel},
     {"conv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, panel},
-    {"gconv_fwd", RX_PROBLEM_CONV_FWD, RX_LAYOUT_LANES, lanes_row},
-    {"gconv_dgrad", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_LANES, lanes_row},
+    {"gconv_fwd", RX_PROBLEM_CONV_FWD, ANY_LAYOUT, ring_row},
+    {"gconv_dgrad", RX_PROBLEM_CONV_DGRAD, ANY_LAYOUT, ring_row},
     {"gconv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_LANES, lanes_taps},
     {"maxpool", RX_PROBLEM_MAXPOOL, 0, no_tile},
     {"maxpool_grad", RX_PROBLEM_MAXPOOL_GRAD, 0, no_tile},
@@ -157,8 +167,8 @@ rx_cpu_applicable(const struct rx_machine *machine, const struct rx_problem *pro
     if (rule->op != problem->op)
         return no(&q, "computes %s, the problem is %s", rx_problem_op_text(rule->op),
                   rx_problem_op_text(problem->op));
-    if (problem->op <= RX_PROBLEM_CONV_WGRAD &&
-        rule->layout != rx_weights_layout(&problem->geometry))
+    if (problem->op <= RX_PROBLEM_CONV_WGRAD && rule->layout != ANY_LAYOUT &&
+        rule->layout != (int)rx_weights_layout(&problem->geometry))
         return no(&q,
                   rule->layout == RX_LAYOUT_LANES
                       ? "groups of at most %d channels only, of which there are several"

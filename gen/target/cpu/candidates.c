@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gen/select/units.h"
 #include "gen/target/cpu/cpu.h"
 #include "runtime/weights.h"
 
@@ -12,8 +13,9 @@ enum { MAP_TILE = 64, STATS_TILE = 32 };     // pixels of a pointwise task
 enum { GAP_CHANNELS = 128 };                 // of a task of gap: some cache lines of each pixel
 enum { PIXELS_MAX = 96, PIXELS_STEP = 12 };  // pixels of a task of conv_*
 enum { PIXELS_MIN = 24, WGRAD_MIN = 48 };    // even if the panel is larger than the cache
-enum { ROWS_MAX = 7 };                       // of a task of gconv_*
-enum { TILE_MAX = 14, LATENCY_TILE = 8 };    // its register tile: at most, and to be busy
+enum { ROWS_MAX = 7 };                       // of a task of gconv_wgrad
+enum { TILE_MAX = 14 };                      // its register tile
+enum { VECTORS_MAX = 4 };                    // of a register tile of gconv_fwd, gconv_dgrad
 
 struct list {
     const struct rx_machine *machine;
@@ -22,22 +24,12 @@ struct list {
     int n;
 };
 
-static const char *
-skeleton_of(const struct rx_problem *p)
-{
-    static const char *const gconv[] = {"gconv_fwd", "gconv_dgrad", "gconv_wgrad"};
-    const int conv = p->op <= RX_PROBLEM_CONV_WGRAD;
-    if (conv && rx_weights_layout(&p->geometry) == RX_LAYOUT_LANES)
-        return gconv[p->op];
-    return rx_problem_op_text(p->op);
-}
-
 // Adds the config if it is applicable.
 static void
-add(struct list *list, int pixels, int m, int n)
+add(struct list *list, const char *skeleton, int pixels, int m, int n)
 {
     const struct rx_config config = {
-        .skeleton = skeleton_of(list->problem),
+        .skeleton = skeleton,
         .lanes = list->machine->lanes,
         .tile_pixels = pixels,
         .tile_m = m,
@@ -101,6 +93,7 @@ static void
 add_panel(struct list *list)
 {
     const struct rx_problem *p = list->problem;
+    const char *skeleton = rx_problem_op_text(p->op);
     const int limit = pixels_limit(list->machine, p);
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
         if (tiles[i].lanes != list->machine->lanes ||
@@ -108,27 +101,10 @@ add_panel(struct list *list)
             continue;
         const int step = tiles[i].m > PIXELS_STEP ? tiles[i].m : PIXELS_STEP;
         if (limit < step)
-            add(list, tiles[i].m, tiles[i].m, tiles[i].n);
+            add(list, skeleton, tiles[i].m, tiles[i].m, tiles[i].n);
         for (int pixels = step; pixels <= limit; pixels += step)
-            add(list, pixels, tiles[i].m, tiles[i].n);
+            add(list, skeleton, pixels, tiles[i].m, tiles[i].n);
     }
-}
-
-// How many pixels of a row are computed together: no more than it has, few wasted, and enough to
-// hide the latency of a multiply-add.
-static int
-row_tile(const struct rx_machine *machine, int width)
-{
-    int best = 1, best_cost = 0;
-    for (int m = 1; m <= width && m <= machine->registers - 2 && m <= TILE_MAX; m++) {
-        const int busy = m > LATENCY_TILE ? m : LATENCY_TILE;
-        const int cost = (width + m - 1) / m * (busy + 1);
-        if (m == 1 || cost <= best_cost) {
-            best = m;
-            best_cost = cost;
-        }
-    }
-    return best;
 }
 
 // The largest divisor of the taps of a filter row whose sums fit into registers.
@@ -144,23 +120,59 @@ tap_tile(const struct rx_machine *machine, int taps)
 // Rows of a task: more would push the rows of all channels out of the L2 cache between one vector
 // of channels and the next, fewer would expand neighbouring rows more often.
 static void
-add_lanes(struct list *list)
+add_lanes_wgrad(struct list *list)
 {
     const struct rx_problem *p = list->problem;
     const struct rx_geometry *g = &p->geometry;
-    const int dgrad = p->op == RX_PROBLEM_CONV_DGRAD;
-    const int height = dgrad ? g->h : g->oh;
-    const int tasks = (height + ROWS_MAX - 1) / ROWS_MAX;
-    const int rows = (height + tasks - 1) / tasks;
-    const int width = dgrad ? g->w / g->stride : g->ow;
-    int m = row_tile(list->machine, width);
-    if (p->op == RX_PROBLEM_CONV_WGRAD)
-        m = tap_tile(list->machine, g->s * (g->c / g->groups));
-    struct rx_config config = {
-        .skeleton = skeleton_of(p), .lanes = list->machine->lanes, .tile_pixels = rows};
+    const int tasks = (g->oh + ROWS_MAX - 1) / ROWS_MAX;
+    struct rx_config config = {.skeleton = "gconv_wgrad",
+                               .lanes = list->machine->lanes,
+                               .tile_pixels = (g->oh + tasks - 1) / tasks};
     while (config.tile_pixels > 1 && rx_cpu_scratch_bytes(p, &config) > list->machine->l2_bytes / 2)
         config.tile_pixels--;
-    add(list, config.tile_pixels, m, 1);
+    add(list, config.skeleton, config.tile_pixels,
+        tap_tile(list->machine, g->s * (g->c / g->groups)), 1);
+}
+
+// The most rows, in strips as equal as can be, whose ring and tile and the weights of a register
+// tile stay in the L1 cache.
+static int
+strip_rows(const struct list *list, struct rx_config config)
+{
+    const struct rx_problem *p = list->problem;
+    const struct rx_geometry *g = &p->geometry, roles = rx_units_roles(p);
+    int64_t weights = 0;
+    if (rx_weights_layout(g) == RX_LAYOUT_PANEL)
+        weights = (int64_t)g->r * g->s * (roles.c / g->groups) * config.tile_n * config.lanes;
+    for (int strips = 1; strips < roles.oh; strips++) {
+        config.tile_pixels = (roles.oh + strips - 1) / strips;
+        const int64_t bytes = rx_cpu_scratch_bytes(p, &config) + weights * (int64_t)sizeof(float);
+        if (bytes <= list->machine->l1_bytes)
+            return config.tile_pixels;
+    }
+    return 1;
+}
+
+// Tiles of a row, as equal as can be, that leave room for the vectors that they multiply.
+static void
+add_ring(struct list *list, const char *skeleton)
+{
+    const struct rx_problem *p = list->problem;
+    const struct rx_geometry *g = &p->geometry;
+    const int dgrad = p->op == RX_PROBLEM_CONV_DGRAD, step = dgrad ? g->stride : 1;
+    const int row = dgrad ? (g->w + step - 1) / step : g->ow;
+    struct rx_config config = {.skeleton = skeleton, .lanes = list->machine->lanes};
+    for (int n = 1; n <= VECTORS_MAX; n *= 2)
+        for (int parts = 1, last = 0; parts <= row; parts++) {
+            const int m = (row + parts - 1) / parts * step;
+            const int vectors = n == 1 ? m + g->s + 1 : m * n + n + 1;
+            if (m == last || (vectors > list->machine->registers && m > step))
+                continue;
+            last = m;
+            config.tile_m = m;
+            config.tile_n = n;
+            add(list, skeleton, strip_rows(list, config), m, n);
+        }
 }
 
 static int
@@ -185,32 +197,33 @@ add_simple(struct list *list)
 {
     const enum rx_problem_op op = list->problem->op;
     const struct rx_geometry *g = &list->problem->geometry;
+    const char *skeleton = rx_problem_op_text(op);
     switch (op) {
     case RX_PROBLEM_MAXPOOL:
-        add(list, segment(g->ow), 0, 0);
+        add(list, skeleton, segment(g->ow), 0, 0);
         break;
     case RX_PROBLEM_MAXPOOL_GRAD:
-        add(list, segment(g->w), 0, 0);
+        add(list, skeleton, segment(g->w), 0, 0);
         break;
     case RX_PROBLEM_GAP:
-        add(list, GAP_CHANNELS, 0, 0);
+        add(list, skeleton, GAP_CHANNELS, 0, 0);
         break;
     case RX_PROBLEM_MAP:
     case RX_PROBLEM_GAP_GRAD:
-        add(list, has_statistics(list->problem) ? STATS_TILE : MAP_TILE, 0, 0);
+        add(list, skeleton, has_statistics(list->problem) ? STATS_TILE : MAP_TILE, 0, 0);
         break;
     case RX_PROBLEM_REDUCE:
     case RX_PROBLEM_SGD:
-        add(list, FLAT_TILE, 0, 0);
+        add(list, skeleton, FLAT_TILE, 0, 0);
         break;
     case RX_PROBLEM_BN_COEF:
     case RX_PROBLEM_BN_FOLD:
     case RX_PROBLEM_BN_GRAD_COEF:
     case RX_PROBLEM_BIAS_GRAD:
-        add(list, RX_BLOCK, 0, 0);
+        add(list, skeleton, RX_BLOCK, 0, 0);
         break;
     default:
-        add(list, 1, 0, 0);
+        add(list, skeleton, 1, 0, 0);
         break;
     }
 }
@@ -240,13 +253,24 @@ rx_cpu_candidates(const struct rx_machine *machine, const struct rx_problem *pro
                   struct rx_config *config, int max)
 {
     struct list list = {.machine = machine, .problem = problem};
-    const char *skeleton = skeleton_of(problem);
-    if (strncmp(skeleton, "conv_", 5) == 0)
-        add_panel(&list);
-    else if (strncmp(skeleton, "gconv_", 6) == 0)
-        add_lanes(&list);
-    else
+    const int lanes = problem->op <= RX_PROBLEM_CONV_WGRAD &&
+                      rx_weights_layout(&problem->geometry) == RX_LAYOUT_LANES;
+    switch (problem->op) {
+    case RX_PROBLEM_CONV_FWD:
+        add_ring(&list, "gconv_fwd");
+        break;
+    case RX_PROBLEM_CONV_DGRAD:
+        add_ring(&list, "gconv_dgrad");
+        break;
+    case RX_PROBLEM_CONV_WGRAD:
+        break;
+    default:
         add_simple(&list);
+    }
+    if (problem->op <= RX_PROBLEM_CONV_WGRAD && !lanes)
+        add_panel(&list);
+    if (problem->op == RX_PROBLEM_CONV_WGRAD && lanes)
+        add_lanes_wgrad(&list);
     sort(&list);
     const int n = list.n < max ? list.n : max;
     memcpy(config, list.config, (size_t)n * sizeof *config);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gen/select/name.h"
+#include "gen/select/units.h"
 #include "gen/target/cpu/cpu.h"
 #include "runtime/base/file.h"
 #include "runtime/weights.h"
@@ -34,22 +35,35 @@ panel_floats(const struct rx_problem *p, const struct rx_config *config)
     return rows * (taps * (p->op == RX_PROBLEM_CONV_DGRAD ? kg : cg) + RX_BLOCK) + rows * tile;
 }
 
-// gconv_*: the expanded rows that a task sees, a tile of results (wgrad: of gradients), and the
-// weights of a vector of channels.
+// gconv_fwd, gconv_dgrad: a ring of the rows that a strip sees, a tile of results, and the narrow
+// groups' weights.
+static int64_t
+ring_floats(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_geometry *g = &p->geometry, roles = rx_units_roles(p);
+    const struct rx_units units = rx_units_of(&roles, config->lanes);
+    const int64_t strip = config->tile_pixels, st = g->stride, width = (g->w + st - 1) / st;
+    const int64_t left = (g->s - 1 - g->pad + (g->s > g->pad ? st - 1 : 0)) / st;
+    const int64_t taps = (int64_t)g->r * g->s * (roles.c / g->groups);
+    int64_t row = (g->ow - 1) * st + g->s, rows = (strip - 1) * st + g->r, pixels = strip * g->ow;
+    if (p->op == RX_PROBLEM_CONV_DGRAD) {
+        row = left + width + (st - 1 + g->pad) / st;
+        rows = (strip + g->r - 2) / st + 1;
+        pixels = strip * g->w + st - 1;
+    }
+    const int64_t weights = rx_weights_layout(g) == RX_LAYOUT_LANES ? units.out * taps : 0;
+    return rows * row * units.column + pixels * config->tile_n * config->lanes + weights;
+}
+
+// gconv_wgrad: the expanded rows that a task sees, a tile of gradients, and the sums of a vector of
+// channels.
 static int64_t
 lanes_floats(const struct rx_problem *p, const struct rx_config *config)
 {
     const struct rx_geometry *g = &p->geometry;
-    const int64_t rows = config->tile_pixels, st = g->stride, pad = g->pad;
-    const int64_t cg = g->c / g->groups, kg = g->k / g->groups;
-    const int64_t seen = ((rows - 1) * st + g->r) * ((g->ow - 1) * st + g->s) * cg;
-    const int64_t left = g->s > pad ? (g->s - pad + st - 2) / st : 0;
-    const int64_t touched = ((rows + g->r + st - 3) / st + 1) * (left + (g->w - 1 + pad) / st + 1);
-    if (p->op == RX_PROBLEM_CONV_WGRAD)
-        return config->lanes * (seen + rows * g->ow);
-    if (p->op == RX_PROBLEM_CONV_DGRAD)
-        return config->lanes * (touched * kg + rows * g->w + (int64_t)g->r * g->s * kg);
-    return config->lanes * (seen + rows * g->ow + (int64_t)g->r * g->s * cg);
+    const int64_t rows = config->tile_pixels, st = g->stride;
+    const int64_t seen = ((rows - 1) * st + g->r) * ((g->ow - 1) * st + g->s) * (g->c / g->groups);
+    return config->lanes * (seen + rows * g->ow);
 }
 
 int64_t
@@ -58,8 +72,10 @@ rx_cpu_scratch_bytes(const struct rx_problem *p, const struct rx_config *config)
     const int64_t element = sizeof(float);
     if (strncmp(config->skeleton, "conv_", 5) == 0)
         return panel_floats(p, config) * element;
-    if (strncmp(config->skeleton, "gconv_", 6) == 0)
+    if (strcmp(config->skeleton, "gconv_wgrad") == 0)
         return lanes_floats(p, config) * element;
+    if (strncmp(config->skeleton, "gconv_", 6) == 0)
+        return ring_floats(p, config) * element;
     switch (p->op) {
     case RX_PROBLEM_MAP:
     case RX_PROBLEM_MAXPOOL:
@@ -85,9 +101,14 @@ set_tasks(struct rx_kernel *k)
     const struct rx_geometry *g = &p->geometry;
     const int64_t in = (int64_t)g->h * g->w, out = (int64_t)g->oh * g->ow;
     k->task_divisor = k->config.tile_pixels;
+    if (strcmp(k->config.skeleton, "gconv_wgrad") == 0) {
+        k->task_image = (g->oh + k->config.tile_pixels - 1) / k->config.tile_pixels;
+        k->task_divisor = 1;
+        return;
+    }
     if (strncmp(k->config.skeleton, "gconv_", 6) == 0) {
-        const int height = p->op == RX_PROBLEM_CONV_DGRAD ? g->h : g->oh;
-        k->task_image = (height + k->config.tile_pixels - 1) / k->config.tile_pixels;
+        const struct rx_geometry roles = rx_units_roles(p);
+        k->task_image = rx_units_of(&roles, k->config.lanes).n;
         k->task_divisor = 1;
         return;
     }

@@ -1,8 +1,6 @@
 // The roofline estimate: no device, the same answer everywhere.
 #include <string.h>
 
-#include <string.h>
-
 #include "gen/target/cpu/cpu.h"
 #include "runtime/weights.h"
 
@@ -11,7 +9,9 @@ static const double clock_hz = 3e9;
 static const double memory_bytes_per_s = 20e9;
 static const double cache_bytes_per_s = 60e9;  // L3, for weights that every task reads again
 
-static const double lanes_share = 0.7;  // of gconv_*: the rest expands rows
+static const double lanes_share = 0.7;  // of gconv_wgrad: the rest expands rows
+static const double ring_share = 0.85;  // of gconv_fwd and gconv_dgrad: the rest transforms rows
+static const double pack_cycles = 2.5;  // a vector of a panel of several taps
 
 enum { FMA_PORTS = 2, LOAD_PORTS = 2, FMA_LATENCY = 4, BATCH = 16 };
 
@@ -87,6 +87,41 @@ imbalance(const struct rx_problem *p, const struct rx_config *config)
     return sum / 3;
 }
 
+// Cycles that a register tile of m pixels and n vectors takes for a row of taps: its multiplies,
+// its loads or the latency of its sums, whatever is most. With one vector the taps share the loads.
+static double
+ring_cycles(const struct rx_geometry *g, int m, int n)
+{
+    const double multiplies = (double)m * n * g->s / FMA_PORTS,
+                 latency = FMA_LATENCY * (double)g->s;
+    const double loads = n == 1 ? (m - 1.0) * g->stride + 2 * g->s : (double)(m + n) * g->s;
+    const double most = multiplies > loads / LOAD_PORTS ? multiplies : loads / LOAD_PORTS;
+    return most > latency ? most : latency;
+}
+
+// Share of the multiply peak that the tiles of a row reach.
+static double
+ring_tiles_share(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const int dgrad = p->op == RX_PROBLEM_CONV_DGRAD, step = dgrad ? g->stride : 1;
+    const int row = dgrad ? (g->w + step - 1) / step : g->ow;
+    const int m = config->tile_m / step, n = config->tile_n, tiles = (row + m - 1) / m;
+    const int large = row - tiles * (m - 1);
+    const double cycles =
+        large * ring_cycles(g, m * step, n) + (tiles - large) * ring_cycles(g, (m - 1) * step, n);
+    return (double)row * step * n * g->s / FMA_PORTS / cycles;
+}
+
+// What packing the taps of every pixel costs beside multiplying them.
+static double
+pack_share(const struct rx_problem *p)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const double outputs = (double)(p->op == RX_PROBLEM_CONV_DGRAD ? g->c : g->k) / g->groups;
+    return g->r * g->s > 1 ? 1 / (1 + FMA_PORTS * pack_cycles / outputs) : 1;
+}
+
 double
 rx_cpu_estimate(const struct rx_machine *machine, const struct rx_problem *p,
                 const struct rx_config *config)
@@ -95,11 +130,13 @@ rx_cpu_estimate(const struct rx_machine *machine, const struct rx_problem *p,
     const double peak = 2.0 * FMA_PORTS * machine->lanes * clock_hz;
     const double memory = (work.bytes_image + work.bytes_fixed / BATCH) / memory_bytes_per_s;
     double compute = (work.flops_image + work.flops_fixed / BATCH) / peak;
-    if (config->tile_m > 0 && strncmp(config->skeleton, "gconv_", 6) == 0)
+    if (strcmp(config->skeleton, "gconv_wgrad") == 0)
         compute /= tile_share(config->tile_m, 1) * lanes_share;
+    else if (strncmp(config->skeleton, "gconv_", 6) == 0)
+        compute /= ring_tiles_share(p, config) * ring_share;
     else if (config->tile_m > 0)
         compute = compute * waste(p, config) * imbalance(p, config) /
-                      tile_share(config->tile_m, config->tile_n) +
+                      (tile_share(config->tile_m, config->tile_n) * pack_share(p)) +
                   weight_seconds(p, config);
     return compute > memory ? compute : memory;
 }
