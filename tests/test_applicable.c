@@ -99,8 +99,8 @@ test_refused_simple(void **state)
 {
     (void)state;
     struct rx_problem gap = {.op = RX_PROBLEM_GAP, .geometry = rx_case_map(7, 7, 16)};
-    assert_refused(&gap, (struct rx_config){"gap", 8, 2, 0, 0}, "which is one");
-    assert_refused(&gap, (struct rx_config){"gap", 8, 1, 6, 2}, "where none is used");
+    assert_refused(&gap, (struct rx_config){"gap", 8, 2, 0, 0}, "not whole vectors");
+    assert_refused(&gap, (struct rx_config){"gap", 8, 8, 6, 2}, "where none is used");
 }
 
 // Every problem of every kind has candidates on every machine; all are applicable and differ.
