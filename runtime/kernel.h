@@ -7,10 +7,13 @@
 
 // One call is one thread's share of a kernel: tasks [first, last) of all its tasks. A kernel is
 // called on every thread, also on one whose share is empty, because each clears its own partials.
+// Where a kernel's channels can be cut, a task is one unit (pixels, rows ...) of one part of the
+// channels: task = part * units + unit. Kernels that cannot be cut have one part.
 struct rx_call {
     int n;                // images in the batch
     int thread;           // this thread, 0 .. n_threads - 1
     int n_threads;        // threads that share the kernel
+    int parts;            // that the channels are cut into, at least 1
     int64_t first, last;  // this thread's tasks
     void *scratch;        // this thread's scratch memory, 64-byte aligned, contents undefined
 };

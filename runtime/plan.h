@@ -27,12 +27,14 @@ struct rx_plan_tensor {
                       // results end at the last step
 };
 
-// One kernel. It has ceil((N * task_image + task_fixed) / task_divisor) tasks.
+// One kernel. It has ceil((N * task_image + task_fixed) / task_divisor) units of work, each of
+// which can be cut into `columns` parts at most; runtime/grid.h makes tasks of them.
 struct rx_plan_kernel {
     const char *name;
     const char *op;  // rx_problem_op_text
     rx_kernel_fn *fn;
     int64_t task_image, task_fixed, task_divisor;
+    int columns;
     int64_t scratch_bytes;            // a thread
     double flops_image, flops_fixed;  // floating point operations (a multiply-add is two)
     double bytes_image, bytes_fixed;  // bytes that must be read or written once

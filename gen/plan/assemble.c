@@ -71,6 +71,7 @@ assemble_kernels(struct assembly *a)
                                                .task_image = k->task_image,
                                                .task_fixed = k->task_fixed,
                                                .task_divisor = k->task_divisor,
+                                               .columns = k->columns,
                                                .scratch_bytes = k->scratch_bytes,
                                                .flops_image = k->flops_image,
                                                .flops_fixed = k->flops_fixed,

@@ -33,16 +33,17 @@ print_kernels(const struct rx_plan *p, struct rx_text *out)
 {
     for (int i = 0; i < p->n_kernels; i++)
         rx_text_printf(out, "extern rx_kernel_fn %s;\n", p->kernel[i].name);
-    rx_text_add(out, "\n// name, operation, function, tasks (per image, fixed, divisor), scratch "
-                     "bytes, flops and bytes\n"
+    rx_text_add(out, "\n// name, operation, function, units (per image, fixed, divisor), "
+                     "columns, scratch bytes, flops and bytes\n"
                      "static const struct rx_plan_kernel KERNEL[] = {\n");
     for (int i = 0; i < p->n_kernels; i++) {
         const struct rx_plan_kernel *k = &p->kernel[i];
         rx_text_printf(
-            out, "    {\"%s\", \"%s\", %s, %lld, %lld, %lld, %lld, %.17g, %.17g, %.17g, %.17g},\n",
+            out,
+            "    {\"%s\", \"%s\", %s, %lld, %lld, %lld, %d, %lld, %.17g, %.17g, %.17g, %.17g},\n",
             k->name, k->op, k->name, (long long)k->task_image, (long long)k->task_fixed,
-            (long long)k->task_divisor, (long long)k->scratch_bytes, k->flops_image, k->flops_fixed,
-            k->bytes_image, k->bytes_fixed);
+            (long long)k->task_divisor, k->columns, (long long)k->scratch_bytes, k->flops_image,
+            k->flops_fixed, k->bytes_image, k->bytes_fixed);
     }
     rx_text_add(out, "};\n\n");
 }

@@ -107,6 +107,8 @@ print_tasks(const struct rx_kernel *k, struct rx_text *out)
         rx_text_printf(&text, "ceil(%s / %lld)", rx_text_str(&count), (long long)k->task_divisor);
     else
         rx_text_add(&text, rx_text_str(&count));
+    if (k->columns > 1)
+        rx_text_printf(&text, " of 1 to %d parts", k->columns);
     rx_text_printf(&text, ", %lld bytes of scratch a thread", (long long)k->scratch_bytes);
     print_field("tasks", rx_text_str(&text), out);
     rx_text_close(&count);

@@ -40,6 +40,7 @@ struct rx_kernel {
     char why[RX_WHY_CHARS];    // one line for --explain
     double estimate, runner_up_estimate;  // predicted seconds an image on one core
     int64_t task_image, task_fixed, task_divisor;
+    int columns;  // parts that a unit of work can be cut into, by channels
     int64_t scratch_bytes;
     double flops_image, flops_fixed, bytes_image, bytes_fixed;
 };

@@ -12,6 +12,7 @@
 #include "runtime/base/planner.h"
 #include "runtime/cpu/device.h"
 #include "runtime/cpu/pool.h"
+#include "runtime/grid.h"
 
 enum { PROGRAMS_ALL = (1 << RX_PROGRAMS) - 1 };
 enum { PROGRAMS_INFER = 1 << RX_PROGRAM_FOLD | 1 << RX_PROGRAM_INFER };
@@ -264,7 +265,7 @@ struct job {
     const struct rx_session *session;
     const struct rx_plan_kernel *kernel;
     int n;
-    int64_t tasks;
+    struct rx_grid grid;
 };
 
 static void
@@ -272,13 +273,8 @@ run_share(void *user, int thread, int n_threads)
 {
     const struct job *job = user;
     const struct rx_session *s = job->session;
-    const struct rx_call call = {.n = job->n,
-                                 .thread = thread,
-                                 .n_threads = n_threads,
-                                 .first = job->tasks * thread / n_threads,
-                                 .last = job->tasks * (thread + 1) / n_threads,
-                                 .scratch = s->block + s->place.scratch_offset +
-                                            s->place.scratch_bytes * thread};
+    void *scratch = s->block + s->place.scratch_offset + s->place.scratch_bytes * thread;
+    const struct rx_call call = rx_grid_share(&job->grid, job->n, thread, n_threads, scratch);
     job->kernel->fn(&call, s->pointer);
 }
 
@@ -294,7 +290,8 @@ run_step(struct rx_session *s, const struct rx_plan_step *step, int n)
     struct job job = {.session = s,
                       .kernel = k,
                       .n = n,
-                      .tasks = (units + k->task_divisor - 1) / k->task_divisor};
+                      .grid = rx_grid_cut((units + k->task_divisor - 1) / k->task_divisor,
+                                          k->columns, s->threads)};
     rx_pool_run(s->pool, run_share, &job);
 }
 

@@ -1,8 +1,9 @@
 // Forward convolution, dense or with wide groups, as a matrix product: the inputs that TILE_P
 // output pixels see are packed into a panel (prologue applied), multiplied with blocks of outputs,
 // and each block goes through the epilogue while it lies in the cache.
-//@ doc task: TILE_P consecutive pixels of the N * OH * OW output pixels
-//@ doc       tasks = ceil(N * OH * OW / TILE_P)
+//@ doc task: TILE_M consecutive pixels of the N * OH * OW output pixels, one part of the outputs;
+//@ doc       a share is worked off in panels of TILE_P pixels at most
+//@ doc       tasks = ceil(N * OH * OW / TILE_M) * parts, parts <= COLUMNS
 //@ doc scratch floats: ROWS * (R * S * CG + 16) + ROWS * TILE_N * RX_LANES,
 //@ doc       ROWS = TILE_P rounded up to a multiple of TILE_M
 //@ doc config: TILE_N * RX_LANES divides 16 or is a multiple of 16 and divides KG rounded up;
@@ -16,12 +17,15 @@ enum { H = 9, W = 7, C = 32 };                             // input map
 enum { OH = 9, OW = 7, K = 32 };                           // output map
 enum { G = 2, CG = C / G, KG = K / G };                    // groups, channels of each
 enum { R = 3, S = 3, ST = 1, P = 1 };                      // taps, stride, padding
-enum { TILE_P = 12, TILE_M = 3, TILE_N = 4 };              // pixels a task; register tile
+enum { TILE_P = 12, TILE_M = 3, TILE_N = 4 };              // pixels a panel; register tile
 enum { TAPS = R * S * CG };                                // inputs that an output sees
 enum { TAPS_PITCH = TAPS + 16 };                           // of a panel row: never a power of two
-enum { ROWS = (TILE_P + TILE_M - 1) / TILE_M * TILE_M };   // of the panel
+enum { PANEL = (TILE_P + TILE_M - 1) / TILE_M };           // register tiles of the panel
+enum { ROWS = PANEL * TILE_M };                            // pixels of the panel
 enum { BLOCK = 16, BLOCKS = (KG + BLOCK - 1) / BLOCK };    // outputs that lie together in w
 enum { TILE_K = TILE_N * RX_LANES };                       // outputs of a register tile
+enum { KG_COLUMNS = (KG + TILE_K - 1) / TILE_K };          // those of a group
+enum { COLUMNS = G * KG_COLUMNS };                         // and of all groups
 //@ end
 // clang-format on
 
@@ -64,6 +68,15 @@ multiply(const float *restrict panel,  // [TILE_M][TAPS_PITCH]
             rx_store(out + i * TILE_K + v * RX_LANES, acc[i][v]);
 }
 
+// Register tiles of the next panel: what is left of a part and of a share, in equal panels.
+static inline int
+panel_tiles(int64_t of_part, int64_t of_share)
+{
+    const int64_t left = of_part < of_share ? of_part : of_share;
+    const int64_t panels = (left + PANEL - 1) / PANEL;
+    return (int)((left + panels - 1) / panels);
+}
+
 void
 RX_KERNEL(const struct rx_call *call, void *const *t)
 {
@@ -74,15 +87,18 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     //@ end
     float *restrict panel = call->scratch;             // [ROWS][TAPS_PITCH]
     float *restrict tile = panel + ROWS * TAPS_PITCH;  // [ROWS][TILE_K]
-    const int64_t pixels = (int64_t)call->n * OH * OW;
+    const int64_t pixels = (int64_t)call->n * OH * OW, units = (pixels + TILE_M - 1) / TILE_M;
     //@ clear
     //@ end
 
-    for (int64_t task = call->first; task < call->last; task++) {
-        const int64_t first = task * TILE_P;
-        const int rows = (int)(pixels - first < TILE_P ? pixels - first : TILE_P);
-        const int tiles = (rows + TILE_M - 1) / TILE_M;
-        for (int g = 0; g < G; g++) {
+    for (int64_t task = call->first, next; task < call->last; task = next) {
+        const int64_t part = task / units, unit = task % units, first = unit * TILE_M;
+        const int tiles = panel_tiles(units - unit, call->last - task);
+        const int rows = (int)(pixels - first < tiles * TILE_M ? pixels - first : tiles * TILE_M);
+        const int end = (int)(COLUMNS * (part + 1) / call->parts);
+        next = task + tiles;
+        for (int column = (int)(COLUMNS * part / call->parts); column < end;) {
+            const int g = column / KG_COLUMNS;
             // 1. Pack the inputs of each pixel, transformed; taps outside the map are zero. Whole
             // vectors are stored: what exceeds a tap is overwritten by the next. Panel rows from
             // `rows` on keep what they held, as nothing reads their results.
@@ -121,7 +137,8 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     }
                 //@ end
             }
-            for (int k0 = 0; k0 < KG; k0 += TILE_K) {
+            for (; column < end && column / KG_COLUMNS == g; column++) {
+                const int k0 = column % KG_COLUMNS * TILE_K;
                 // 2. Multiply: these outputs of all pixels, so that their weights are read once.
                 const float *wk =
                     w + (g * BLOCKS + k0 / BLOCK) * (int64_t)(TAPS * BLOCK) + k0 % BLOCK;

@@ -11,7 +11,7 @@
 #include "gen/select/select.h"
 #include "runtime/base/file.h"
 #include "runtime/base/memory.h"
-#include "runtime/kernel.h"
+#include "runtime/grid.h"
 #include "runtime/reference.h"
 #include "tests/support/folder.h"
 #include "tests/support/kernel_data.h"
@@ -168,8 +168,7 @@ find(const struct build *b, const char *name)
     return NULL;
 }
 
-// Runs all threads' shares one after the other. The share of tasks is the runtime's: equal, in
-// order.
+// Runs all threads' shares, which are the runtime's, one after the other.
 static int
 run(const struct build *b, int i, const struct rx_case_data *data)
 {
@@ -177,15 +176,14 @@ run(const struct build *b, int i, const struct rx_case_data *data)
     rx_kernel_fn *fn = find(b, k->name);
     if (!fn)
         return fprintf(stderr, "%s: %s is not in the library\n", b->cases[i].label, k->name), 1;
-    const int64_t total =
+    const int64_t units =
         (data->n * k->task_image + k->task_fixed + k->task_divisor - 1) / k->task_divisor;
+    const struct rx_grid grid = rx_grid_cut(units, k->columns, data->threads);
     int wrong = 0;
     for (int thread = 0; thread < data->threads; thread++) {
         void *block;
-        struct rx_call call = {.n = data->n, .thread = thread, .n_threads = data->threads};
-        call.first = total * thread / data->threads;
-        call.last = total * (thread + 1) / data->threads;
-        call.scratch = rx_guarded_alloc((size_t)k->scratch_bytes, &block);
+        void *scratch = rx_guarded_alloc((size_t)k->scratch_bytes, &block);
+        const struct rx_call call = rx_grid_share(&grid, data->n, thread, data->threads, scratch);
         fn(&call, data->t);
         if (!rx_guarded_intact(block, (size_t)k->scratch_bytes)) {
             fprintf(stderr, "%s: %s: written outside of its scratch memory of %lld bytes\n",

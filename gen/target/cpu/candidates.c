@@ -99,7 +99,7 @@ add_panel(struct list *list)
         if (tiles[i].lanes != list->machine->lanes ||
             tiles[i].wgrad != (p->op == RX_PROBLEM_CONV_WGRAD))
             continue;
-        const int step = tiles[i].m > PIXELS_STEP ? tiles[i].m : PIXELS_STEP;
+        const int m = tiles[i].m, step = (PIXELS_STEP + m - 1) / m * m;
         if (limit < step)
             add(list, skeleton, tiles[i].m, tiles[i].m, tiles[i].n);
         for (int pixels = step; pixels <= limit; pixels += step)

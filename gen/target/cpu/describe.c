@@ -94,6 +94,18 @@ segments(const struct rx_kernel *k, int row)
     return round_up(row, k->config.tile_pixels) / k->config.tile_pixels;
 }
 
+// conv_fwd: the register tiles that its outputs make, unless its prologue stores what it reads,
+// which must be done once.
+static int
+columns(const struct rx_problem *p, const struct rx_config *config)
+{
+    const int width = config->tile_n * config->lanes, kg = p->geometry.k / p->geometry.groups;
+    for (int i = 0; i < p->prologue[0].n; i++)
+        if (p->prologue[0].step[i].op == RX_STEP_STORE)
+            return 1;
+    return p->geometry.groups * (int)round_up(kg, width) / width;
+}
+
 static void
 set_tasks(struct rx_kernel *k)
 {
@@ -101,6 +113,11 @@ set_tasks(struct rx_kernel *k)
     const struct rx_geometry *g = &p->geometry;
     const int64_t in = (int64_t)g->h * g->w, out = (int64_t)g->oh * g->ow;
     k->task_divisor = k->config.tile_pixels;
+    k->columns = 1;
+    if (strcmp(k->config.skeleton, "conv_fwd") == 0) {
+        k->task_divisor = k->config.tile_m;
+        k->columns = columns(p, &k->config);
+    }
     if (strcmp(k->config.skeleton, "gconv_wgrad") == 0) {
         k->task_image = (g->oh + k->config.tile_pixels - 1) / k->config.tile_pixels;
         k->task_divisor = 1;

@@ -47,7 +47,8 @@ product_shape(const struct rx_problem *p, const struct rx_config *config)
         return (struct shape){(double)g->h * g->w, (double)g->c / g->groups, config->tile_pixels};
     if (p->op == RX_PROBLEM_CONV_WGRAD)
         return (struct shape){taps, (double)g->k / g->groups, taps};
-    return (struct shape){(double)g->oh * g->ow, (double)g->k / g->groups, config->tile_pixels};
+    const double rows = (double)g->oh * g->ow;
+    return (struct shape){rows, (double)g->k / g->groups, BATCH * rows};
 }
 
 // What tails of rows and columns multiply in vain.
@@ -73,7 +74,7 @@ weight_seconds(const struct rx_problem *p, const struct rx_config *config)
 }
 
 // What the busiest thread has more than its share, on average over some numbers of threads, for a
-// usual batch: tasks are whole.
+// usual batch: tasks are whole. Those of conv_fwd are register tiles.
 static double
 imbalance(const struct rx_problem *p, const struct rx_config *config)
 {
@@ -81,9 +82,10 @@ imbalance(const struct rx_problem *p, const struct rx_config *config)
     const double image =
         p->op == RX_PROBLEM_CONV_DGRAD ? (double)g->h * g->w : (double)g->oh * g->ow;
     const double pixels = BATCH * image;
+    const int task = p->op == RX_PROBLEM_CONV_FWD ? config->tile_m : config->tile_pixels;
     double sum = 0;
     for (int threads = 2; threads <= 8; threads *= 2)
-        sum += round_up(pixels, (double)config->tile_pixels * threads) / pixels;
+        sum += round_up(pixels, (double)task * threads) / pixels;
     return sum / 3;
 }
 
