@@ -249,7 +249,7 @@ test_far_mean(void **state)
     run(list, "native");
 }
 
-// Tiles and tails of AVX-512, where this machine lacks it on a substitute for its tile header.
+// Kernels for AVX-512, where this machine lacks it with its intrinsics in plain C.
 static void
 test_avx512(void **state)
 {

@@ -26,8 +26,7 @@ struct build {
     struct rx_machine machine;
     struct rx_kernel *kernel;
     struct rx_test_folder folder;
-    char flags[512];          // of the compiler
-    char header[PATH_CHARS];  // the tile header
+    struct rx_text compiler;  // with its flags
     void *library[COMPILERS];
 };
 
@@ -77,58 +76,21 @@ render(struct build *b, int i, struct rx_error *error)
     return status;
 }
 
-// Long vectors without instructions: what the compiler makes of the generic header with 16 lanes.
-static int
-write_substitute(const struct build *b, struct rx_error *error)
-{
-    static const char *const change[][2] = {{"RX_LANES = 4", "RX_LANES = 16"},
-                                            {"vector_size(16)", "vector_size(64)"}};
-    struct rx_text generic = {0}, wide = {0};
-    int status = rx_file_read("templates/cpu/tile_generic.h", &generic, error);
-    for (const char *at = rx_text_str(&generic); *at;) {
-        size_t n = 1;
-        for (size_t i = 0; i < sizeof change / sizeof *change; i++)
-            if (strncmp(at, change[i][0], strlen(change[i][0])) == 0) {
-                n = strlen(change[i][0]);
-                rx_text_add(&wide, change[i][1]);
-            }
-        if (n == 1)
-            rx_text_add_bytes(&wide, at, 1);
-        at += n;
-    }
-    if (status == RX_OK)
-        status = rx_file_write(b->header, rx_text_str(&wide), wide.n, error);
-    rx_text_close(&generic);
-    rx_text_close(&wide);
-    return status;
-}
-
-// Flags and tile header. Kernels for AVX-512 run on lesser machines too, on a substitute for its
-// header: tiles, tails and tasks are then what they would be.
-static int
-prepare(struct build *b, struct rx_error *error)
+// Kernels for AVX-512 run on lesser machines too, with its intrinsics in plain C.
+int
+rx_case_compiler(const struct rx_machine *machine, struct rx_text *command, struct rx_error *error)
 {
     struct rx_machine here;
-    int status = rx_target_cpu.machine("native", &here, error);
-    const int substitute = b->machine.lanes > here.lanes;
-    const char *more = or_default("RXGEN_CFLAGS", "");
-    snprintf(b->header, sizeof b->header, "%s/tile_%s.h",
-             substitute ? b->folder.path : "templates/cpu", b->machine.isa);
-    snprintf(b->flags, sizeof b->flags, "%s %s %s", substitute ? here.flags : b->machine.flags,
-             substitute ? "-Wno-psabi" : "", more);
-    if (status == RX_OK && substitute)
-        status = write_substitute(b, error);
-    return status;
-}
-
-static void
-add_compiler(const struct build *b, struct rx_text *command)
-{
+    const int status = rx_target_cpu.machine("native", &here, error);
+    const int emulate = strcmp(machine->isa, "avx512") == 0 && strcmp(here.isa, "avx512") != 0;
     rx_text_printf(command,
                    "%s -std=gnu11 -O3 -fno-predictive-commoning -ffp-contract=fast "
-                   "-fno-math-errno -Wall -Wextra -Wconversion -Wshadow -Werror -fPIC %s -Iruntime "
-                   "-Itemplates/cpu ",
-                   or_default("CC", "cc"), b->flags);
+                   "-fno-math-errno -Wall -Wextra -Wconversion -Wshadow -Werror -fPIC %s %s %s "
+                   "-Iruntime -Itemplates/cpu ",
+                   or_default("CC", "cc"), emulate ? here.flags : machine->flags,
+                   emulate ? "-Wno-psabi -Itests/support/avx512" : "",
+                   or_default("RXGEN_CFLAGS", ""));
+    return status;
 }
 
 // One shared object a compiler, made at the same time. The tile header, which is most of what they
@@ -137,11 +99,11 @@ static int
 compile(const struct build *b)
 {
     struct rx_text command = {0};
-    add_compiler(b, &command);
-    rx_text_printf(&command, "-x c-header %s -o %s/tile_%s.h.gch || exit 1\n", b->header,
-                   b->folder.path, b->machine.isa);
+    rx_text_add(&command, rx_text_str(&b->compiler));
+    rx_text_printf(&command, "-x c-header templates/cpu/tile_%s.h -o %s/tile_%s.h.gch || exit 1\n",
+                   b->machine.isa, b->folder.path, b->machine.isa);
     for (int i = 0; i < COMPILERS && i < b->n; i++) {
-        add_compiler(b, &command);
+        rx_text_add(&command, rx_text_str(&b->compiler));
         rx_text_printf(&command, "-shared -o %s/l%d.so %s/k%d_*.c -lm & p%d=$!\n", b->folder.path,
                        i, b->folder.path, i, i);
     }
@@ -231,6 +193,7 @@ clean(struct build *b)
     if (getenv("RXGEN_KEEP") == NULL)
         rx_test_folder_close(&b->folder);
     free(b->kernel);
+    rx_text_close(&b->compiler);
 }
 
 int
@@ -243,7 +206,7 @@ rx_kernel_cases(const struct rx_kernel_case *cases, int n_cases, const char *arc
     int status = rx_target_cpu.machine(arch, &b.machine, &error);
     rx_test_folder_open(&b.folder);
     if (status == RX_OK)
-        status = prepare(&b, &error);
+        status = rx_case_compiler(&b.machine, &b.compiler, &error);
     for (int i = 0; i < n_cases && status == RX_OK; i++)
         status = render(&b, i, &error);
     if (status == RX_OK && compile(&b) != 0)

@@ -28,6 +28,10 @@ int
 rx_kernel_case(const struct rx_problem *problem, int n, int threads, const char *arch,
                double tolerance);
 
+// Appends the compiler and the flags that make kernels for a machine and let them run on this one.
+int
+rx_case_compiler(const struct rx_machine *machine, struct rx_text *command, struct rx_error *error);
+
 // Building problems. Each returns the index of the new operand or value; pitch 0 is the channels
 // (of a COEF or PARTIAL rounded up to 16).
 int

@@ -1,0 +1,236 @@
+// The intrinsics of AVX-512 that templates/cpu/tile_avx512.h names, in plain C, so that kernels for
+// it run on machines without it. Each does what Intel's Intrinsics Guide says lane by lane; masked
+// accesses touch the memory of their lanes only. A new intrinsic in the tile header gets a function
+// here. This header shadows the compiler's in the tests' kernels, and only there.
+#ifndef RX_TESTS_AVX512_H
+#define RX_TESTS_AVX512_H
+
+#include_next <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { EMU_LANES = 16 };
+
+static inline __m512
+emu_loadu_ps(const void *p)
+{
+    __m512 v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline __m512
+emu_maskz_loadu_ps(__mmask16 mask, const void *p)
+{
+    __m512 v;
+    for (int i = 0; i < EMU_LANES; i++)
+        v[i] = mask >> i & 1 ? ((const float *)p)[i] : 0.0f;
+    return v;
+}
+
+static inline void
+emu_storeu_ps(void *p, __m512 v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+static inline void
+emu_mask_storeu_ps(void *p, __mmask16 mask, __m512 v)
+{
+    for (int i = 0; i < EMU_LANES; i++)
+        if (mask >> i & 1)
+            ((float *)p)[i] = v[i];
+}
+
+static inline __m512
+emu_set1_ps(float x)
+{
+    __m512 v;
+    for (int i = 0; i < EMU_LANES; i++)
+        v[i] = x;
+    return v;
+}
+
+static inline __m512
+emu_setzero_ps(void)
+{
+    return emu_set1_ps(0.0f);
+}
+
+static inline __m512
+emu_fmadd_ps(__m512 a, __m512 b, __m512 c)
+{
+    __m512 v;
+    for (int i = 0; i < EMU_LANES; i++)
+        v[i] = __builtin_fmaf(a[i], b[i], c[i]);
+    return v;
+}
+
+// The second where either is NaN.
+static inline __m512
+emu_max_ps(__m512 a, __m512 b)
+{
+    __m512 v;
+    for (int i = 0; i < EMU_LANES; i++)
+        v[i] = a[i] > b[i] ? a[i] : b[i];
+    return v;
+}
+
+static inline __mmask16
+emu_cmp_ps_mask(__m512 a, __m512 b, int predicate)
+{
+    unsigned mask = 0;
+    for (int i = 0; i < EMU_LANES; i++) {
+        const int unordered = a[i] != a[i] || b[i] != b[i];
+        const int yes = predicate == _CMP_GT_OQ     ? !unordered && a[i] > b[i]
+                        : predicate == _CMP_UNORD_Q ? unordered
+                                                    : (__builtin_trap(), 0);
+        mask |= (unsigned)yes << i;
+    }
+    return (__mmask16)mask;
+}
+
+static inline __m512
+emu_maskz_mov_ps(__mmask16 mask, __m512 a)
+{
+    for (int i = 0; i < EMU_LANES; i++)
+        a[i] = mask >> i & 1 ? a[i] : 0.0f;
+    return a;
+}
+
+static inline __m512
+emu_permutexvar_ps(__m512i index, __m512 a)
+{
+    int32_t from[EMU_LANES];
+    memcpy(from, &index, sizeof from);
+    __m512 v;
+    for (int i = 0; i < EMU_LANES; i++)
+        v[i] = a[from[i] & (EMU_LANES - 1)];
+    return v;
+}
+
+// Integers: lanes of 32 bits, as wide as the floats.
+typedef uint32_t emu_u32 __attribute__((vector_size(64)));
+
+static inline __m512i
+emu_set1_epi32(int x)
+{
+    emu_u32 v;
+    for (int i = 0; i < EMU_LANES; i++)
+        v[i] = (uint32_t)x;
+    return (__m512i)v;
+}
+
+static inline __m512i
+emu_add_epi32(__m512i a, __m512i b)
+{
+    return (__m512i)((emu_u32)a + (emu_u32)b);
+}
+
+static inline __m512i
+emu_and_si512(__m512i a, __m512i b)
+{
+    return (__m512i)((emu_u32)a & (emu_u32)b);
+}
+
+static inline __m512i
+emu_or_si512(__m512i a, __m512i b)
+{
+    return (__m512i)((emu_u32)a | (emu_u32)b);
+}
+
+static inline __m512i
+emu_slli_epi32(__m512i a, unsigned bits)
+{
+    return bits > 31 ? emu_set1_epi32(0) : (__m512i)((emu_u32)a << bits);
+}
+
+static inline __m512i
+emu_srli_epi32(__m512i a, unsigned bits)
+{
+    return bits > 31 ? emu_set1_epi32(0) : (__m512i)((emu_u32)a >> bits);
+}
+
+// Lanes of `a` where the mask says so, of `from` elsewhere.
+static inline __m512i
+emu_mask_mov_epi32(__m512i from, __mmask16 mask, __m512i a)
+{
+    emu_u32 v = (emu_u32)from;
+    for (int i = 0; i < EMU_LANES; i++)
+        v[i] = mask >> i & 1 ? ((emu_u32)a)[i] : v[i];
+    return (__m512i)v;
+}
+
+static inline __m512i
+emu_cvtepu16_epi32(__m256i a)
+{
+    uint16_t narrow[EMU_LANES];
+    memcpy(narrow, &a, sizeof narrow);
+    emu_u32 v;
+    for (int i = 0; i < EMU_LANES; i++)
+        v[i] = narrow[i];
+    return (__m512i)v;
+}
+
+static inline __m256i
+emu_cvtepi32_epi16(__m512i a)
+{
+    uint16_t narrow[EMU_LANES];
+    for (int i = 0; i < EMU_LANES; i++)
+        narrow[i] = (uint16_t)((emu_u32)a)[i];
+    __m256i v;
+    memcpy(&v, narrow, sizeof v);
+    return v;
+}
+
+static inline __m256i
+emu_maskz_loadu_epi16(__mmask16 mask, const void *p)
+{
+    uint16_t narrow[EMU_LANES] = {0};
+    for (int i = 0; i < EMU_LANES; i++)
+        if (mask >> i & 1)
+            narrow[i] = ((const uint16_t *)p)[i];
+    __m256i v;
+    memcpy(&v, narrow, sizeof v);
+    return v;
+}
+
+static inline void
+emu_mask_storeu_epi16(void *p, __mmask16 mask, __m256i a)
+{
+    uint16_t narrow[EMU_LANES];
+    memcpy(narrow, &a, sizeof narrow);
+    for (int i = 0; i < EMU_LANES; i++)
+        if (mask >> i & 1)
+            ((uint16_t *)p)[i] = narrow[i];
+}
+
+#undef _mm512_cmp_ps_mask
+#undef _mm512_slli_epi32
+#undef _mm512_srli_epi32
+#define _mm512_loadu_ps emu_loadu_ps
+#define _mm512_maskz_loadu_ps emu_maskz_loadu_ps
+#define _mm512_storeu_ps emu_storeu_ps
+#define _mm512_mask_storeu_ps emu_mask_storeu_ps
+#define _mm512_set1_ps emu_set1_ps
+#define _mm512_setzero_ps emu_setzero_ps
+#define _mm512_fmadd_ps emu_fmadd_ps
+#define _mm512_max_ps emu_max_ps
+#define _mm512_cmp_ps_mask emu_cmp_ps_mask
+#define _mm512_maskz_mov_ps emu_maskz_mov_ps
+#define _mm512_permutexvar_ps emu_permutexvar_ps
+#define _mm512_set1_epi32 emu_set1_epi32
+#define _mm512_add_epi32 emu_add_epi32
+#define _mm512_and_si512 emu_and_si512
+#define _mm512_or_si512 emu_or_si512
+#define _mm512_slli_epi32 emu_slli_epi32
+#define _mm512_srli_epi32 emu_srli_epi32
+#define _mm512_mask_mov_epi32 emu_mask_mov_epi32
+#define _mm512_cvtepu16_epi32 emu_cvtepu16_epi32
+#define _mm512_cvtepi32_epi16 emu_cvtepi32_epi16
+#define _mm512_castps_si512(v) ((__m512i)(v))
+#define _mm512_castsi512_ps(v) ((__m512)(v))
+#define _mm256_maskz_loadu_epi16 emu_maskz_loadu_epi16
+#define _mm256_mask_storeu_epi16 emu_mask_storeu_epi16
+
+#endif

@@ -1,0 +1,218 @@
+// Holds every function of a tile header against plain C, lane by lane and for every count of lanes.
+// Compiled once for each header, as TILE; exits 1 and names what is wrong.
+#include TILE
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROUNDS = 200, ROOM = 3 * RX_LANES, AT = RX_LANES };  // memory around what is accessed
+
+static int failed;
+
+static void
+check(int good, const char *what, int lane)
+{
+    if (good)
+        return;
+    fprintf(stderr, "%s: lane %d is wrong\n", what, lane);
+    failed = 1;
+}
+
+static uint32_t
+bits_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static int
+same(float a, float b)
+{
+    return bits_of(a) == bits_of(b) || (isnan(a) && isnan(b));
+}
+
+static uint32_t
+next(void)
+{
+    static uint32_t state = 1;
+    state = state * 1664525u + 1013904223u;
+    return state >> 8;
+}
+
+// Numbers of both signs around 1, and now and then a zero, a NaN, an infinity, the smallest and
+// largest numbers and ties of rounding to bf16.
+static float
+number(void)
+{
+    static const uint32_t special[] = {0x00000000, 0x80000000, 0x7fc00001, 0xffc12345,
+                                       0x7f800001, 0xff800000, 0x7f800000, 0x00000001,
+                                       0x7f7fffff, 0x3f808000, 0x3f818000, 0xbf80ffff};
+    const uint32_t r = next();
+    if (r % 8 == 0) {
+        float x;
+        memcpy(&x, &special[r / 8 % (sizeof special / sizeof *special)], sizeof x);
+        return x;
+    }
+    return ((float)(r & 0xffff) - 32768.0f) / 16384.0f;
+}
+
+static void
+fill(float x[ROOM])
+{
+    for (int i = 0; i < ROOM; i++)
+        x[i] = number();
+}
+
+static void
+check_memory(void)
+{
+    float x[ROOM], y[ROOM];
+    fill(x);
+    for (int n = 0; n <= RX_LANES; n++) {
+        const rx_v v = n < RX_LANES ? rx_load_n(x + AT, n) : rx_load(x + AT);
+        for (int i = 0; i < RX_LANES; i++)
+            check(same(v[i], i < n ? x[AT + i] : 0.0f), "rx_load_n", i);
+        fill(y);
+        float before[ROOM];
+        memcpy(before, y, sizeof y);
+        if (n < RX_LANES)
+            rx_store_n(y + AT, rx_load(x + AT), n);
+        else
+            rx_store(y + AT, rx_load(x + AT));
+        for (int i = 0; i < ROOM; i++)
+            check(bits_of(y[i]) == bits_of(i >= AT && i < AT + n ? x[i] : before[i]), "rx_store_n",
+                  i - AT);
+    }
+}
+
+// A tail at the very end of memory: the address sanitiser and the machine see what is touched
+// beyond it.
+static void
+check_end(void)
+{
+    for (int n = 1; n < RX_LANES; n++) {
+        float *x = malloc((size_t)n * sizeof *x);
+        uint16_t *half = malloc((size_t)n * sizeof *half);
+        if (x == NULL || half == NULL)
+            exit(1);
+        for (int i = 0; i < n; i++)
+            x[i] = number();
+        const rx_v v = rx_load_n(x, n);
+        rx_store_n(x, v, n);
+        rx_store_bf16_n(half, v, n);
+        const rx_v w = rx_load_bf16_n(half, n);
+        check(same(w[RX_LANES - 1], 0.0f), "rx_load_bf16_n", RX_LANES - 1);
+        free(x);
+        free(half);
+    }
+}
+
+static void
+check_arithmetic(void)
+{
+    float a[ROOM], b[ROOM], c[ROOM];
+    fill(a), fill(b), fill(c);
+    const rx_v va = rx_load(a), vb = rx_load(b), vc = rx_load(c);
+    const rx_v zero = rx_zero(), one = rx_set1(a[0]), fma = rx_fma(va, vb, vc);
+    const rx_v max = rx_max(va, vb), relu = rx_relu(va), mask = rx_mask(va, vb);
+    rx_vi index;
+    for (int i = 0; i < RX_LANES; i++)
+        index[i] = (int32_t)(next() % RX_LANES);
+    const rx_v permuted = rx_permute(va, index);
+    rx_prefetch(a);
+    for (int i = 0; i < RX_LANES; i++) {
+        const float once = fmaf(a[i], b[i], c[i]), twice = a[i] * b[i] + c[i];
+        check(bits_of(zero[i]) == 0, "rx_zero", i);
+        check(same(one[i], a[0]), "rx_set1", i);
+        check(same(fma[i], once) || (RX_LANES == 4 && same(fma[i], twice)), "rx_fma", i);
+        check(same(relu[i], a[i] > 0 ? a[i] : 0.0f), "rx_relu", i);
+        check(same(mask[i], b[i] > 0 ? a[i] : 0.0f), "rx_mask", i);
+        check(same(permuted[i], a[index[i]]), "rx_permute", i);
+        // Which of two zeros, and what becomes of a NaN, is left open.
+        if (!isnan(a[i]) && !isnan(b[i]))
+            check(max[i] == (a[i] > b[i] ? a[i] : b[i]), "rx_max", i);
+    }
+}
+
+// To nearest, ties to even, a NaN quiet and of the same sign: from the distance to both neighbours.
+static uint16_t
+to_bf16(float x)
+{
+    const uint32_t bits = bits_of(x), low = bits & 0xffff, high = bits >> 16;
+    if (isnan(x))
+        return (uint16_t)(high | 0x40);
+    const int up = low > 0x8000 || (low == 0x8000 && high % 2 == 1);
+    return (uint16_t)(high + (uint32_t)up);
+}
+
+static void
+check_bf16(void)
+{
+    float x[ROOM];
+    fill(x);
+    for (int n = 0; n <= RX_LANES; n++) {
+        uint16_t half[ROOM], before[ROOM];
+        for (int i = 0; i < ROOM; i++)
+            before[i] = half[i] = (uint16_t)next();
+        if (n < RX_LANES)
+            rx_store_bf16_n(half + AT, rx_load(x + AT), n);
+        else
+            rx_store_bf16(half + AT, rx_load(x + AT));
+        for (int i = 0; i < ROOM; i++)
+            check(half[i] == (i >= AT && i < AT + n ? to_bf16(x[i]) : before[i]), "rx_store_bf16_n",
+                  i - AT);
+        const rx_v v = n < RX_LANES ? rx_load_bf16_n(half + AT, n) : rx_load_bf16(half + AT);
+        for (int i = 0; i < RX_LANES; i++)
+            check(bits_of(v[i]) == (i < n ? (uint32_t)half[AT + i] << 16 : 0), "rx_load_bf16_n", i);
+    }
+}
+
+// Sums and Chan's merge in double: the formula itself, to a few roundings.
+static void
+check_f64(void)
+{
+    enum { PITCH = ROOM, ROWS = 5 };
+    double sum[PITCH], stats[3 * PITCH];
+    rx_v mean, m2;
+    for (int i = 0; i < RX_LANES; i++) {
+        mean[i] = (float)(next() % 100) / 10.0f;
+        m2[i] = (float)(next() % 100);
+    }
+    for (int n = 0; n <= RX_LANES; n++) {
+        for (int i = 0; i < PITCH; i++) {
+            sum[i] = i;
+            stats[i] = i % 3;
+            stats[PITCH + i] = 2 * (i % 3);
+            stats[2 * PITCH + i] = i % 3;
+        }
+        rx_sum_f64(sum, mean, n);
+        rx_merge_f64(stats, PITCH, mean, m2, ROWS, n);
+        for (int i = 0; i < PITCH; i++) {
+            const double count = i % 3, old = 2 * (i % 3), total = count + ROWS;
+            const int in = i < n;
+            const double m = in ? (double)mean[i] : 0, d = m - old;
+            const double all = in ? (count * old + ROWS * m) / total : old;
+            const double rest = in ? count + (double)m2[i] + d * d * count * ROWS / total : count;
+            check(sum[i] == i + m, "rx_sum_f64", i);
+            check(stats[i] == (in ? total : count), "rx_merge_f64: count", i);
+            check(fabs(stats[PITCH + i] - all) <= 1e-13 * 100, "rx_merge_f64: mean", i);
+            check(fabs(stats[2 * PITCH + i] - rest) <= 1e-13 * 1000, "rx_merge_f64: M2", i);
+        }
+    }
+}
+
+int
+main(void)
+{
+    for (int round = 0; round < ROUNDS && !failed; round++) {
+        check_memory();
+        check_end();
+        check_arithmetic();
+        check_bf16();
+        check_f64();
+    }
+    return failed;
+}
