@@ -29,7 +29,7 @@ LONG_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(LONG_SRC))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 
 .PHONY: all build deps demo test test-long test-asan build-tests fuzz fuzzers gold lint install
-.PHONY: build-long-tests bench-kernels clean help
+.PHONY: build-long-tests bench bench-kernels bench-forms bench-peers bench-compile clean help
 
 # --- what is built ---
 
@@ -141,14 +141,22 @@ install: build
 	find templates models runtime -type f ! -path 'runtime/*.c' | while read -r file; do \
 		install -D -m 644 "$$file" "$(SHARE)/$$file"; done
 
-MODEL ?= models/resnext50_32x4d.lua
-bench-kernels: build
-	./rxgen $(MODEL)
-	out/$(notdir $(basename $(MODEL)))/bench --kernels
+# --- how fast it is: bench/README.md ---
+
+bench-kernels bench-forms bench-compile: deps
+	@$(submake) build
+	@python3 bench/$(@:bench-%=%).py
+
+bench-peers:
+	@tests/deps.sh peers
+	@$(submake) build
+	@python3 bench/peers.py
+
+bench: bench-kernels bench-forms
 
 # --- what comes later ---
 
-LATER := bench bench-forms bench-peers bench-compile emu cuda-gate gpu-bundle test-interop
+LATER := emu cuda-gate gpu-bundle test-interop
 .PHONY: $(LATER)
 $(LATER):
 	@echo "make $@: not there yet, it comes with a later version" >&2; exit 2
@@ -166,7 +174,11 @@ help:
 	@echo "make test-asan     the tests under address and undefined-behaviour sanitizers"
 	@echo "make test-long     tests that take longer than the others together"
 	@echo "make fuzz          fuzz every parser for FUZZ_SECONDS ($(FUZZ_SECONDS)) each"
-	@echo "make bench-kernels time every kernel of MODEL (models/resnext50_32x4d.lua)"
+	@echo "make bench         bench-kernels and bench-forms"
+	@echo "make bench-kernels time every kernel of MODEL (resnext50_32x4d), as a share of the peak"
+	@echo "make bench-forms   the three forms of a block against each other"
+	@echo "make bench-peers   against PyTorch, OpenVINO and ONNX Runtime (installs them below out/)"
+	@echo "make bench-compile how long networks take to generate and compile"
 	@echo "make install       into PREFIX ($(PREFIX))"
 	@echo "make V=1 ...       show the commands"
 	@echo "make clean         remove what was built (networks under out/ stay)"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "runtime/base/memory.h"
+#include "runtime/bench_kernels.h"
 #include "runtime/commands.h"
 #include "runtime/json.h"
 #include "runtime/params.h"
@@ -44,47 +45,27 @@ fill_inputs(struct rx_session *session, int program, int batch)
         labels[i] = i % plan->classes;
 }
 
-static json_t *
-kernel_rows(const struct rx_plan *plan, int program, int n, const double *seconds, int64_t steps)
+// Of each of n_steps columns in so many rows, the median; it replaces the first row.
+static void
+take_medians(double *rows, int64_t n_rows, int n_steps)
 {
-    const struct rx_plan_program *p = &plan->program[program];
-    double *of = rx_memory_alloc((size_t)plan->n_kernels * sizeof *of);
-    int *calls = rx_memory_alloc((size_t)plan->n_kernels * sizeof *calls);
-    for (int i = 0; i < p->n_steps; i++) {
-        of[p->step[i].kernel] += seconds[i] / (double)steps;
-        calls[p->step[i].kernel]++;
+    double *column = rx_memory_alloc((size_t)n_rows * sizeof *column);
+    for (int i = 0; i < n_steps; i++) {
+        for (int64_t r = 0; r < n_rows; r++)
+            column[r] = rows[r * n_steps + i];
+        rows[i] = median(column, n_rows);
     }
-    json_t *rows = json_array();
-    for (int k = 0; k < plan->n_kernels; k++) {
-        if (calls[k] == 0)
-            continue;
-        const struct rx_plan_kernel *q = &plan->kernel[k];
-        const double time = of[k] > 0 ? of[k] : 1e-9;  // the clock's own grain
-        const double flops = (q->flops_image * n + q->flops_fixed) * calls[k];
-        const double bytes = (q->bytes_image * n + q->bytes_fixed) * calls[k];
-        json_array_append_new(
-            rows, json_pack("{s:s, s:i, s:f, s:f, s:f, s:f, s:f}", "name", q->name, "calls",
-                            calls[k], "ms", of[k] * 1e3, "flops", flops, "bytes", bytes, "gflops",
-                            flops / time * 1e-9, "gbytes_per_s", bytes / time * 1e-9));
-    }
-    free(of);
-    free(calls);
-    return rows;
+    free(column);
 }
 
-static void
-print_kernels(const json_t *rows)
+// Each step's milliseconds, in the order of the steps.
+static json_t *
+step_times(const double *seconds, int64_t n)
 {
-    if (rows != NULL)
-        printf("%9s %8s %8s %5s  kernel (of one step)\n", "ms", "GFLOP/s", "GB/s", "calls");
-    for (size_t i = 0; i < json_array_size(rows); i++) {
-        const json_t *row = json_array_get(rows, i);
-        printf("%9.3f %8.1f %8.1f %5lld  %s\n", json_number_value(json_object_get(row, "ms")),
-               json_number_value(json_object_get(row, "gflops")),
-               json_number_value(json_object_get(row, "gbytes_per_s")),
-               (long long)json_integer_value(json_object_get(row, "calls")),
-               json_string_value(json_object_get(row, "name")));
-    }
+    json_t *times = json_array();
+    for (int64_t i = 0; i < n; i++)
+        json_array_append_new(times, json_real(seconds[i] * 1e3));
+    return times;
 }
 
 static int
@@ -97,7 +78,8 @@ report(const struct rx_settings *s, const json_t *result, struct rx_error *error
            json_number_value(json_object_get(result, "images_per_s")),
            json_number_value(json_object_get(result, "ms_per_step")),
            json_number_value(json_object_get(result, "peak_bytes")) / 1e6);
-    print_kernels(json_object_get(result, "kernels"));
+    if (s->kernels)
+        rx_bench_kernels_print(result);
     return RX_OK;
 }
 
@@ -112,17 +94,18 @@ write_hyper(struct rx_session *session, const struct rx_settings *s)
     hyper[RX_HYPER_BN_MOMENTUM] = RX_BN_MOMENTUM;
 }
 
-// Times the steps: each one's seconds, and the sum over all of each program step's.
+// Times the steps: each one's seconds, and a row of `kernel` with those of each program step.
 static void
 time_steps(struct rx_session *session, const struct rx_settings *s, int program, double *step,
            double *kernel)
 {
     const int n = rx_session_batch(session);
+    const int n_steps = rx_session_plan(session)->program[program].n_steps;
     for (int64_t i = -WARM_UP; i < s->steps; i++) {
         fill_inputs(session, program, n);
         const double before = rx_progress_now();
         if (s->kernels && i >= 0)
-            rx_session_run_timed(session, program, n, kernel);
+            rx_session_run_timed(session, program, n, kernel + i * n_steps);
         else
             rx_session_run(session, program, n);
         if (i >= 0)
@@ -141,34 +124,57 @@ open_session(const struct rx_plan *plan, const struct rx_settings *s, struct rx_
     return status == RX_OK ? rx_session_open(plan, batch, threads, session, error) : status;
 }
 
+// Measures the opened session; the caller releases *result.
+static int
+measure(struct rx_session *session, const struct rx_settings *s, json_t **result,
+        struct rx_error *error)
+{
+    const struct rx_plan *plan = rx_session_plan(session);
+    const int train = s->mode == RX_MODE_TRAIN, n = s->recipe.batch, threads = (int)s->threads;
+    const int program = train ? RX_PROGRAM_TRAIN : RX_PROGRAM_INFER;
+    double *step = rx_memory_alloc((size_t)s->steps * sizeof *step);
+    const int n_steps = plan->program[program].n_steps;
+    double *kernel =
+        rx_memory_alloc((size_t)(s->kernels ? s->steps * n_steps : 1) * sizeof *kernel);
+    struct rx_peak before = {0}, after = {0};
+    if (s->kernels)
+        rx_peak_measure(plan, threads, &before, error);
+    time_steps(session, s, program, step, kernel);
+    if (s->kernels && error->status == RX_OK)
+        rx_peak_measure(plan, threads, &after, error);
+    json_t *of_steps = step_times(step, s->steps);
+    const double seconds = median(step, s->steps);
+    const int64_t bytes =
+        train ? rx_session_bytes(plan, n, threads) : rx_session_bytes_infer(plan, n, threads);
+    *result = json_pack("{s:s, s:i, s:f, s:f, s:I, s:o}", "mode", train ? "train" : "infer",
+                        "batch", n, "images_per_s", n / seconds, "ms_per_step", seconds * 1e3,
+                        "peak_bytes", (json_int_t)bytes, "ms_of_steps", of_steps);
+    if (s->kernels && error->status == RX_OK) {
+        take_medians(kernel, s->steps, n_steps);
+        rx_bench_kernels_add(*result, plan, program, n, kernel);
+        rx_bench_kernels_rate(*result, &before, &after);
+    }
+    free(step);
+    free(kernel);
+    return error->status;
+}
+
 int
 rx_bench(const struct rx_plan *plan, const struct rx_settings *s, struct rx_error *error)
 {
-    const int train = s->mode == RX_MODE_TRAIN, n = s->recipe.batch, threads = (int)s->threads;
-    const int program = train ? RX_PROGRAM_TRAIN : RX_PROGRAM_INFER;
     struct rx_session *session = NULL;
     int status = open_session(plan, s, &session, error);
     if (status != RX_OK)
         return status;
     rx_params_init(session, (uint64_t)s->seed);
-    if (train)
+    if (s->mode == RX_MODE_TRAIN)
         write_hyper(session, s);
     rx_session_run(session, RX_PROGRAM_FOLD, 1);
-    double *step = rx_memory_alloc((size_t)s->steps * sizeof *step);
-    double *kernel = rx_memory_alloc((size_t)plan->program[program].n_steps * sizeof *kernel);
-    time_steps(session, s, program, step, kernel);
-    const double seconds = median(step, s->steps);
-    const int64_t bytes =
-        train ? rx_session_bytes(plan, n, threads) : rx_session_bytes_infer(plan, n, threads);
-    json_t *result = json_pack("{s:s, s:i, s:f, s:f, s:I}", "mode", train ? "train" : "infer",
-                               "batch", n, "images_per_s", n / seconds, "ms_per_step",
-                               seconds * 1e3, "peak_bytes", (json_int_t)bytes);
-    if (s->kernels)
-        json_object_set_new(result, "kernels", kernel_rows(plan, program, n, kernel, s->steps));
-    status = report(s, result, error);
+    json_t *result = NULL;
+    status = measure(session, s, &result, error);
+    if (status == RX_OK)
+        status = report(s, result, error);
     json_decref(result);
-    free(step);
-    free(kernel);
     rx_session_close(session);
     return status;
 }

@@ -5,6 +5,7 @@ set -euo pipefail
 packages=(gcc libc6-dev make liblua5.4-dev libcmocka-dev libjansson-dev zlib1g-dev
     librandom123-dev libxxhash-dev dataset-fashion-mnist)
 [ "${1:-}" != lint ] || packages+=(clang-format cppcheck)
+[ "${1:-}" != peers ] || packages+=(python3-venv g++ libtcmalloc-minimal4)
 [ "${1:-}" != fuzz ] || packages+=(clang)
 
 if ! command -v dpkg-query >/dev/null; then

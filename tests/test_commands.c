@@ -1,4 +1,5 @@
 // The programs' refusals, evaluation, inference and benchmark, on the hand-written plan.
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -304,6 +305,42 @@ test_wrong_inference_is_refused(void **state)
 
 // --- the benchmark ---
 
+static const json_t *
+find_row(const json_t *rows, const char *name)
+{
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        if (strcmp(json_string_value(json_object_get(row, "name")), name) == 0)
+            return row;
+    }
+    fail_msg("no kernel %s", name);
+    return NULL;
+}
+
+// The slowest is first, and a share is that of the peak which is nearer. Equal but for the rounding
+// of two divisions.
+static void
+assert_shares(const json_t *line)
+{
+    const double gflops = rx_run_real(line, "peak_gflops");
+    const double gbytes = rx_run_real(line, "peak_gbytes_per_s");
+    assert_true(gflops > 0.1 && gbytes > 0.1);
+    const json_t *rows = json_object_get(line, "kernels");
+    double flops = 0, before = 1e30;
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        const double a = rx_run_real(row, "gflops") / gflops;
+        const double b = rx_run_real(row, "gbytes_per_s") / gbytes;
+        const double share = a > b ? a : b;
+        assert_true(fabs(rx_run_real(row, "share") - share) <= 1e-12 * share);
+        assert_true(rx_run_real(row, "ms") <= before);
+        before = rx_run_real(row, "ms");
+        flops += rx_run_real(row, "flops");
+    }
+    const double share = flops / rx_run_real(line, "ms_per_step") * 1e-6 / gflops;
+    assert_true(fabs(rx_run_real(line, "share") - share) <= 1e-12 * share);
+}
+
 static void
 test_benchmark_reports(void **state)
 {
@@ -326,12 +363,13 @@ test_benchmark_reports(void **state)
         peak[i] = rx_run_real(line, "peak_bytes");
         const json_t *rows = json_object_get(line, "kernels");
         assert_int_equal(json_array_size(rows), i == 0 ? 5 : 1);
-        const json_t *row = json_array_get(rows, 0);
-        assert_string_equal(json_string_value(json_object_get(row, "name")), "forward");
+        const json_t *row = find_row(rows, "forward");
         assert_int_equal(rx_run_real(row, "calls"), 1);
         assert_true(rx_run_real(row, "flops") == 8 * 2 * 16 * 4);
         assert_true(rx_run_real(row, "bytes") == 8 * 20 * 4);
         assert_true(rx_run_real(row, "gflops") > 0 && rx_run_real(row, "gbytes_per_s") > 0);
+        assert_shares(line);
+        assert_int_equal(json_array_size(json_object_get(line, "ms_of_steps")), 3);
         json_decref(lines);
         rx_test_result_close(&r);
     }
