@@ -97,7 +97,7 @@ build-long-tests: $(BUILD)/rxgen $(LONG_TESTS)
 test_env = RXGEN=$(BUILD)/rxgen RXGEN_VERIFY=1 RXGEN_CACHE_DIR=$(abspath $(BUILD))/cache
 
 test: deps
-	@$(submake) build-tests
+	@$(submake) build-tests emu
 	@$(test_env) tests/run.sh $(TESTS)
 
 test-long: deps
@@ -154,9 +154,34 @@ bench-peers:
 
 bench: bench-kernels bench-forms
 
+# --- the emulated CUDA device: tests/emu ---
+
+CUDA_HOME ?= /usr/local/cuda
+EMU := out/emu
+EMU_SRC := $(wildcard tests/emu/*.cpp)
+EMU_FLAGS := -std=c++17 -O2 -g -Wall -Wextra -Werror -fPIC -shared -isystem $(CUDA_HOME)/include
+EMU_LIBS := $(EMU)/librxemu.so $(patsubst %,$(EMU)/lib%.so.13,cudart nvrtc cublas)
+
+.PHONY: emu
+emu: $(if $(and $(wildcard $(CUDA_HOME)/include/nvrtc.h),$(shell command -v g++)),$(EMU_LIBS) $(EMU)/kernel.h)
+	@[ -n "$^" ] || echo "make emu: no g++, or no CUDA toolkit in $(CUDA_HOME): no device"
+
+$(EMU)/kernel.h: tests/emu/kernel.h
+	@mkdir -p $(@D) && cp $< $@
+$(EMU)/librxemu.so: $(EMU_SRC) $(wildcard tests/emu/*.h)
+	@mkdir -p $(@D) && echo "c++ $@"
+	$(Q)g++ $(EMU_FLAGS) $(EMU_SRC) -o $@ -Wl,-soname,$(@F) -ldl
+$(EMU)/libcudart.so.13: $(filter-out %/nvrtc.cpp %/cublas.cpp,$(wildcard tests/emu/shim/*.cpp))
+$(EMU)/libnvrtc.so.13: tests/emu/shim/nvrtc.cpp
+$(EMU)/libcublas.so.13: tests/emu/shim/cublas.cpp $(EMU)/libcudart.so.13
+$(EMU)/lib%.so.13: tests/emu/shim/shim.h $(EMU)/librxemu.so
+	@echo "c++ $@"
+	$(Q)g++ $(EMU_FLAGS) -fvisibility=hidden $(filter %.cpp,$^) -o $@ -Wl,-soname,$(@F) \
+		-L$(EMU) -lrxemu $(patsubst $(EMU)/%,-l:%,$(filter %.13,$^)) -Wl,-rpath,'$$ORIGIN' -ldl
+
 # --- what comes later ---
 
-LATER := emu cuda-gate gpu-bundle test-interop
+LATER := cuda-gate gpu-bundle test-interop
 .PHONY: $(LATER)
 $(LATER):
 	@echo "make $@: not there yet, it comes with a later version" >&2; exit 2
@@ -180,6 +205,7 @@ help:
 	@echo "make bench-peers   against PyTorch, OpenVINO and ONNX Runtime (installs them below out/)"
 	@echo "make bench-compile how long networks take to generate and compile"
 	@echo "make install       into PREFIX ($(PREFIX))"
+	@echo "make emu           an emulated CUDA device for tests, where a toolkit is installed"
 	@echo "make V=1 ...       show the commands"
 	@echo "make clean         remove what was built (networks under out/ stay)"
 	@echo "later: make $(LATER)"

@@ -1,0 +1,155 @@
+// The PTX instructions that kernels use, one small function each, with two bodies: PTX, and C++ for
+// the emulator (tests/emu). Never change one body alone. It stands at the head of each emitted
+// kernel, which includes nothing.
+#ifndef RX_PTX_H
+#define RX_PTX_H
+
+struct rx_fragment {  // four 32-bit registers: two bf16 each
+    unsigned v[4];
+};
+
+#ifdef RX_EMULATED
+
+static __forceinline__ void
+rx_cp_async16(void *shared, const void *global, int bytes)
+{
+    emu_copy_async(shared, global, bytes);
+}
+
+static __forceinline__ void
+rx_cp_commit(void)
+{
+    emu_copy_commit();
+}
+
+template <int PENDING>
+static __forceinline__ void
+rx_cp_wait(void)
+{
+    emu_copy_wait(PENDING);
+}
+
+#define rx_ldmatrix_x4(row) rx_ldmatrix_at(row, __LINE__)
+static __forceinline__ rx_fragment
+rx_ldmatrix_at(const void *row, int line)
+{
+    const emu_fragment f = emu_ldmatrix(row, 0, line);
+    return {{f.v[0], f.v[1], f.v[2], f.v[3]}};
+}
+
+#define rx_mma_bf16(c, a, b0, b1) rx_mma_bf16_at(c, a, b0, b1, __LINE__)
+static __forceinline__ void
+rx_mma_bf16_at(float (&c)[4], const rx_fragment &a, unsigned b0, unsigned b1, int line)
+{
+    const emu_fragment d =
+        emu_mma_bf16(a.v[0], a.v[1], a.v[2], a.v[3], b0, b1, c[0], c[1], c[2], c[3], line);
+    for (int i = 0; i < 4; i++)
+        c[i] = __uint_as_float(d.v[i]);
+}
+
+static __forceinline__ unsigned
+rx_bf16(float x)
+{
+    const unsigned bits = __float_as_uint(x);
+    return x != x ? 0x7fff : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+
+// Two f32 as bf16, rounded to nearest even; `low` in the lower half.
+static __forceinline__ unsigned
+rx_pack_bf16(float low, float high)
+{
+    return rx_bf16(low) | rx_bf16(high) << 16;
+}
+
+// 16 bytes at once; g++ would split the copy of a struct. The type promises no alignment, so that
+// the emulator sees a misaligned address before the CPU does.
+typedef unsigned rx_vector __attribute__((vector_size(16), aligned(4), may_alias));
+
+static __forceinline__ uint4
+rx_load16(const void *p)
+{
+    const rx_vector v = *(const rx_vector *)p;
+    return {v[0], v[1], v[2], v[3]};
+}
+
+static __forceinline__ void
+rx_store16(void *p, uint4 v)
+{
+    *(rx_vector *)p = rx_vector{v.x, v.y, v.z, v.w};
+}
+
+#else
+
+#define RX_DYNAMIC_SHARED(type, name) extern __shared__ __align__(128) type name[]
+
+static __device__ __forceinline__ unsigned
+rx_shared_address(const void *p)
+{
+    return (unsigned)__cvta_generic_to_shared(p);
+}
+
+static __device__ __forceinline__ void
+rx_cp_async16(void *shared, const void *global, int bytes)
+{
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(rx_shared_address(shared)),
+                 "l"(global), "r"(bytes)
+                 : "memory");
+}
+
+static __device__ __forceinline__ void
+rx_cp_commit(void)
+{
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
+
+template <int PENDING>
+static __device__ __forceinline__ void
+rx_cp_wait(void)
+{
+    asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
+}
+
+static __device__ __forceinline__ rx_fragment
+rx_ldmatrix_x4(const void *row)
+{
+    rx_fragment f;
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(f.v[0]), "=r"(f.v[1]), "=r"(f.v[2]), "=r"(f.v[3])
+                 : "r"(rx_shared_address(row))
+                 : "memory");
+    return f;
+}
+
+static __device__ __forceinline__ void
+rx_mma_bf16(float (&c)[4], const rx_fragment &a, unsigned b0, unsigned b1)
+{
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+        "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a.v[0]), "r"(a.v[1]), "r"(a.v[2]), "r"(a.v[3]), "r"(b0), "r"(b1));
+}
+
+// Two f32 as bf16, rounded to nearest even; `low` in the lower half.
+static __device__ __forceinline__ unsigned
+rx_pack_bf16(float low, float high)
+{
+    unsigned pair;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+    return pair;
+}
+
+static __device__ __forceinline__ uint4
+rx_load16(const void *p)
+{
+    return *(const uint4 *)p;
+}
+
+static __device__ __forceinline__ void
+rx_store16(void *p, uint4 v)
+{
+    *(uint4 *)p = v;
+}
+
+#endif
+
+#endif

@@ -1,0 +1,53 @@
+// What the emulated CUDA libraries share. Work is queued on a stream and runs as late as the API
+// allows, so that a host program that forgets to wait reads old data here too.
+#ifndef EMU_SHIM_H
+#define EMU_SHIM_H
+
+#include <cuda_runtime_api.h>
+
+#include <functional>
+#include <string>
+
+#define API extern "C" __attribute__((visibility("default")))
+
+typedef std::function<void()> work;
+
+// Queues work on a stream, or in the graph that the stream captures.
+__attribute__((visibility("default"))) void
+shim_enqueue(cudaStream_t stream, work work);
+
+// The value of NAME in RXGEN_EMU="name=value,name=value"; "" where it is not given.
+std::string
+shim_option(const char *name);
+long
+shim_option_number(const char *name, long otherwise);
+
+// Faults to inject: RXGEN_EMU="fault=KIND:N" makes the Nth call of that kind fail, N from 1.
+//   alloc   allocation N has no memory       launch  launch N is refused
+//   lost    at launch N the device is lost   driver  the driver is too old
+//   none    there is no device
+bool
+shim_fault_due(const char *kind);
+
+// Every call that can fail goes through this: it remembers the error, and a lost device.
+cudaError_t
+shim_result(cudaError_t error);
+void
+shim_lose_device(cudaError_t error);
+cudaError_t
+shim_device_state(void);
+
+// Waits for everything.
+void
+shim_drain(void);
+
+bool
+shim_on_device(const void *p, size_t bytes);
+
+// Device memory is inaccessible to the host but while an object of this class lives.
+struct open_memory {
+    open_memory();
+    ~open_memory();
+};
+
+#endif
