@@ -27,7 +27,7 @@ emu_copy_async(void *shared, const void *global, int bytes)
         count_request((uintptr_t)site, GLOBAL, LOAD, from, COPY);
     }
     count_request((uintptr_t)site + 1, SHARED, STORE, to, COPY);
-    m.current->open.push_back({to, global, bytes});
+    m.current->open.push_back({to, global, bytes, site});
 }
 
 void

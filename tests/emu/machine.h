@@ -44,6 +44,7 @@ struct copy {  // an asynchronous one, under way
     uintptr_t to;
     const void *from;
     int bytes;
+    const void *site;
 };
 
 struct warp {

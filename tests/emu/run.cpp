@@ -28,8 +28,10 @@ static void
 end_of_thread(void)
 {
     thread *t = m.current;
-    if (!t->open.empty() || !t->committed.empty())
-        report("a thread ends with copies under way", 0, nullptr, -1);
+    t->committed.push_back(t->open);
+    for (const std::vector<copy> &group : t->committed)
+        for (const copy &c : group)
+            report("a thread ends with copies under way", c.to, c.site, -1);
     t->state = DONE;
     t->warp->done++;
     release_if_complete(t->warp);
