@@ -163,7 +163,8 @@ EMU_FLAGS := -std=c++17 -O2 -g -Wall -Wextra -Werror -fPIC -shared -isystem $(CU
 EMU_LIBS := $(EMU)/librxemu.so $(patsubst %,$(EMU)/lib%.so.13,cudart nvrtc cublas)
 
 .PHONY: emu
-emu: $(if $(and $(wildcard $(CUDA_HOME)/include/nvrtc.h),$(shell command -v g++)),$(EMU_LIBS) $(EMU)/kernel.h)
+HAVE_EMU := $(and $(wildcard $(CUDA_HOME)/include/nvrtc.h),$(shell command -v g++))
+emu: $(if $(HAVE_EMU),$(EMU_LIBS) $(EMU)/kernel.h)
 	@[ -n "$^" ] || echo "make emu: no g++, or no CUDA toolkit in $(CUDA_HOME): no device"
 
 $(EMU)/kernel.h: tests/emu/kernel.h
