@@ -29,7 +29,7 @@ LONG_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(LONG_SRC))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 
 .PHONY: all build deps demo test test-long test-asan build-tests fuzz fuzzers gold lint install
-.PHONY: build-long-tests bench bench-kernels bench-forms bench-peers bench-compile clean help
+.PHONY: build-long-tests bench-kernels bench-peers clean help
 
 # --- what is built ---
 
@@ -141,18 +141,17 @@ install: build
 	find templates models runtime -type f ! -path 'runtime/*.c' | while read -r file; do \
 		install -D -m 644 "$$file" "$(SHARE)/$$file"; done
 
-# --- how fast it is: bench/README.md ---
+# --- how fast it is ---
 
-bench-kernels bench-forms bench-compile: deps
+bench-kernels: deps
 	@$(submake) build
-	@python3 bench/$(@:bench-%=%).py
+	@python3 bench/kernels.py
 
 bench-peers:
 	@tests/deps.sh peers
 	@$(submake) build
 	@python3 bench/peers.py
 
-bench: bench-kernels bench-forms
 
 # --- the emulated CUDA device: tests/emu ---
 
@@ -182,7 +181,7 @@ $(EMU)/lib%.so.13: tests/emu/shim/shim.h $(EMU)/librxemu.so
 
 # --- what comes later ---
 
-LATER := cuda-gate gpu-bundle test-interop
+LATER := bench bench-forms bench-compile cuda-gate gpu-bundle test-interop
 .PHONY: $(LATER)
 $(LATER):
 	@echo "make $@: not there yet, it comes with a later version" >&2; exit 2
@@ -200,11 +199,8 @@ help:
 	@echo "make test-asan     the tests under address and undefined-behaviour sanitizers"
 	@echo "make test-long     tests that take longer than the others together"
 	@echo "make fuzz          fuzz every parser for FUZZ_SECONDS ($(FUZZ_SECONDS)) each"
-	@echo "make bench         bench-kernels and bench-forms"
 	@echo "make bench-kernels time every kernel of MODEL (resnext50_32x4d), as a share of the peak"
-	@echo "make bench-forms   the three forms of a block against each other"
 	@echo "make bench-peers   against PyTorch, OpenVINO and ONNX Runtime (installs them below out/)"
-	@echo "make bench-compile how long networks take to generate and compile"
 	@echo "make install       into PREFIX ($(PREFIX))"
 	@echo "make emu           an emulated CUDA device for tests, where a toolkit is installed"
 	@echo "make V=1 ...       show the commands"
