@@ -152,7 +152,6 @@ bench-peers:
 	@$(submake) build
 	@python3 bench/peers.py
 
-
 # --- the emulated CUDA device: tests/emu ---
 
 CUDA_HOME ?= /usr/local/cuda
@@ -187,7 +186,7 @@ $(LATER):
 	@echo "make $@: not there yet, it comes with a later version" >&2; exit 2
 
 clean:
-	rm -rf out/build out/build-asan out/build-fuzz rxgen
+	rm -rf out/build out/build-asan out/build-fuzz out/emu rxgen
 
 help:
 	@echo "make               build rxgen and the runtime for this machine"

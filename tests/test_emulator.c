@@ -246,14 +246,52 @@ test_faults(void **state)
         }
 }
 
+// Runs a right kernel twice under an injected fault, in a process of its own: bit 0 of the answer
+// says that the first run failed, bit 1 that the second did.
+static int
+run_injected(const char *fault)
+{
+    fflush(NULL);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        set_seed(1, fault);
+        struct cuda *cuda = open_case("right.cu");
+        float x[256] = {0};
+        void *dx = cuda_upload(cuda, x, sizeof x), *dy = cuda_upload(cuda, NULL, sizeof x);
+        void *args[] = {&dx, &dy};
+        const struct cuda_launch launch = {
+            .kernel = "sum_block", .blocks = 1, .threads = 256, .args = args};
+        const int first = cuda_run(cuda, &launch) != 0, second = cuda_run(cuda, &launch) != 0;
+        _exit(first | second << 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WEXITSTATUS(status);
+}
+
+// A refused launch leaves the device as it was, a lost device stays lost.
+static void
+test_injected(void **state)
+{
+    (void)state;
+    struct cuda *cuda = cuda_open(emu_folder());
+    if (cuda == NULL)
+        skip();
+    cuda_close(cuda);
+    assert_int_equal(run_injected(""), 0);
+    assert_int_equal(run_injected(",fault=launch:1"), 1);
+    assert_int_equal(run_injected(",fault=launch:2"), 2);
+    assert_int_equal(run_injected(",fault=lost:1"), 3);
+    assert_int_equal(run_injected(",fault=lost:2"), 2);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sum),
-        cmocka_unit_test(test_multiply),
-        WITH_FOLDER(test_counts),
-        WITH_FOLDER(test_faults),
+        cmocka_unit_test(test_sum), cmocka_unit_test(test_multiply), WITH_FOLDER(test_counts),
+        WITH_FOLDER(test_faults),   cmocka_unit_test(test_injected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

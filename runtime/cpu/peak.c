@@ -19,87 +19,28 @@ static const double LEAST_SECONDS = 0.01;  // of one repeat
 typedef float
 fma_loop(int64_t rounds, float x);
 
+// `attribute` says which instructions; with multiply-add among them, that is what the compiler
+// makes of the loop's line.
+#define FMA_LOOP(name, attribute, lanes)                                                           \
+    attribute static float name(int64_t rounds, float x)                                           \
+    {                                                                                              \
+        typedef float vector __attribute__((vector_size(4 * (lanes))));                            \
+        const vector factor = (vector){0} + x;                                                     \
+        vector sum[CHAINS];                                                                        \
+        _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) sum[i] = factor + (float)i;      \
+        for (int64_t r = 0; r < rounds; r++) {                                                     \
+            _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) sum[i] =                     \
+                sum[i] * factor + factor;                                                          \
+        }                                                                                          \
+        _Pragma("GCC unroll 12") for (int i = 1; i < CHAINS; i++) sum[0] += sum[i];                \
+        return sum[0][0];                                                                          \
+    }
+
 #if defined(__x86_64__)
-#include <immintrin.h>
-
-__attribute__((target("avx512f"))) static float
-loop_avx512(int64_t rounds, float x)
-{
-    const __m512 factor = _mm512_set1_ps(x);
-    __m512 sum[CHAINS];
-#pragma GCC unroll 12
-    for (int i = 0; i < CHAINS; i++)
-        sum[i] = _mm512_set1_ps((float)i);
-    for (int64_t r = 0; r < rounds; r++) {
-#pragma GCC unroll 12
-        for (int i = 0; i < CHAINS; i++)
-            sum[i] = _mm512_fmadd_ps(sum[i], factor, factor);
-    }
-#pragma GCC unroll 12
-    for (int i = 1; i < CHAINS; i++)
-        sum[0] = _mm512_add_ps(sum[0], sum[i]);
-    return _mm512_cvtss_f32(sum[0]);
-}
-
-__attribute__((target("avx512f,avx512bf16"))) static float
-loop_bf16(int64_t rounds, float x)
-{
-    const __m512bh factor = (__m512bh)_mm512_set1_ps(x);
-    __m512 sum[CHAINS];
-#pragma GCC unroll 12
-    for (int i = 0; i < CHAINS; i++)
-        sum[i] = _mm512_set1_ps((float)i);
-    for (int64_t r = 0; r < rounds; r++) {
-#pragma GCC unroll 12
-        for (int i = 0; i < CHAINS; i++)
-            sum[i] = _mm512_dpbf16_ps(sum[i], factor, factor);
-    }
-#pragma GCC unroll 12
-    for (int i = 1; i < CHAINS; i++)
-        sum[0] = _mm512_add_ps(sum[0], sum[i]);
-    return _mm512_cvtss_f32(sum[0]);
-}
-
-__attribute__((target("avx2,fma"))) static float
-loop_avx2(int64_t rounds, float x)
-{
-    const __m256 factor = _mm256_set1_ps(x);
-    __m256 sum[CHAINS];
-#pragma GCC unroll 12
-    for (int i = 0; i < CHAINS; i++)
-        sum[i] = _mm256_set1_ps((float)i);
-    for (int64_t r = 0; r < rounds; r++) {
-#pragma GCC unroll 12
-        for (int i = 0; i < CHAINS; i++)
-            sum[i] = _mm256_fmadd_ps(sum[i], factor, factor);
-    }
-#pragma GCC unroll 12
-    for (int i = 1; i < CHAINS; i++)
-        sum[0] = _mm256_add_ps(sum[0], sum[i]);
-    return _mm256_cvtss_f32(sum[0]);
-}
+FMA_LOOP(loop_avx512, __attribute__((target("avx512f"))), 16)
+FMA_LOOP(loop_avx2, __attribute__((target("avx2,fma"))), 8)
 #endif
-
-typedef float vector4 __attribute__((vector_size(16)));
-
-static float
-loop_plain(int64_t rounds, float x)
-{
-    const vector4 factor = {x, x, x, x};
-    vector4 sum[CHAINS];
-#pragma GCC unroll 12
-    for (int i = 0; i < CHAINS; i++)
-        sum[i] = factor + (float)i;
-    for (int64_t r = 0; r < rounds; r++) {
-#pragma GCC unroll 12
-        for (int i = 0; i < CHAINS; i++)
-            sum[i] = sum[i] * factor + factor;
-    }
-#pragma GCC unroll 12
-    for (int i = 1; i < CHAINS; i++)
-        sum[0] += sum[i];
-    return sum[0][0];
-}
+FMA_LOOP(loop_plain, , 4)
 
 // A loop and its floating point operations a round.
 struct loop {
@@ -107,24 +48,22 @@ struct loop {
     double flops;
 };
 
+// The loop for the level of x86-64 that the plan's kernels were made for.
 static struct loop
 choose_loop(const struct rx_plan *plan)
 {
 #if defined(__x86_64__)
-    const int has512 = __builtin_cpu_supports("avx512f");
-    if (has512 && strncmp(plan->arch, "x86-64-v4", 9) == 0) {
-        if (strcmp(plan->dtype, "bf16") == 0 && strstr(plan->arch, "bf16") != NULL &&
-            __builtin_cpu_supports("avx512bf16"))
-            return (struct loop){loop_bf16, 2.0 * 32 * CHAINS};
+    if (strcmp(plan->arch, "x86-64-v4") == 0 && __builtin_cpu_supports("avx512f"))
         return (struct loop){loop_avx512, 2.0 * 16 * CHAINS};
-    }
-    if (strncmp(plan->arch, "x86-64-v2", 9) != 0 && __builtin_cpu_supports("fma"))
+    if (strcmp(plan->arch, "x86-64-v3") == 0 && __builtin_cpu_supports("fma"))
         return (struct loop){loop_avx2, 2.0 * 8 * CHAINS};
 #else
     (void)plan;
 #endif
     return (struct loop){loop_plain, 2.0 * 4 * CHAINS};
 }
+
+typedef float vector4 __attribute__((vector_size(16)));
 
 struct work {
     fma_loop *loop;
@@ -228,8 +167,8 @@ measure_memory(struct rx_pool *pool, unsigned char *block, int64_t bytes)
     struct work w = {.from = block, .to = block + bytes, .bytes = bytes};
     rx_pool_run(pool, touch, &w);
     const double copied = 2 * (double)bytes / least_seconds(pool, copy, &w);
-    const double has_read = (double)bytes / least_seconds(pool, read_all, &w);
-    return copied > has_read ? copied : has_read;
+    const double scanned = (double)bytes / least_seconds(pool, read_all, &w);
+    return copied > scanned ? copied : scanned;
 }
 
 int

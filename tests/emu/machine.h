@@ -109,7 +109,7 @@ struct machine {
     std::vector<cell> shared_cells;  // of the dynamic part, then of the fixed part
     std::map<uintptr_t, allocation> allocations;
     allocation *recent;
-    uint32_t launch_number, epoch, block_epoch;  // block_epoch: at this block's start
+    uint32_t launch_number, epoch;
 
     uint64_t random;
     std::unordered_map<uint64_t, int> told;  // faults, by site and kind

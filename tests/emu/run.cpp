@@ -142,7 +142,7 @@ static void
 run_block(unsigned block)
 {
     m.block = block;
-    m.block_epoch = ++m.epoch;
+    m.epoch++;
     m.counters.blocks++;
     fill(m.dynamic_shared, m.launch->dynamic_shared);
     fill(m.launch->fixed_shared, m.launch->fixed_bytes);

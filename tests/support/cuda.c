@@ -152,10 +152,13 @@ cuda_run(struct cuda *c, const struct cuda_launch *launch)
 {
     enum { MAX_DYNAMIC_SHARED = 8 };  // cudaFuncAttributeMaxDynamicSharedMemorySize
     void *kernel = NULL;
-    assert_int_equal(c->get_kernel(&kernel, c->library, launch->kernel), 0);
-    c->set_attribute(kernel, MAX_DYNAMIC_SHARED, (int)launch->shared);
+    int status = c->get_kernel(&kernel, c->library, launch->kernel);
+    if (status == 0)
+        status = c->set_attribute(kernel, MAX_DYNAMIC_SHARED, (int)launch->shared);
+    if (status != 0)
+        return status;
     const struct config config = {
         .grid = {launch->blocks, 1, 1}, .block = {launch->threads, 1, 1}, .shared = launch->shared};
-    const int status = c->launch(&config, kernel, launch->args);
+    status = c->launch(&config, kernel, launch->args);
     return status != 0 ? status : c->synchronize();
 }

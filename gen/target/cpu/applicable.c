@@ -7,14 +7,12 @@
 #include "gen/target/cpu/cpu.h"
 #include "runtime/weights.h"
 
-enum {
-    TILE_ROWS_MAX = 16
-};  // loops over a register tile unroll so often; panels end so much later
+// Loops over a register tile unroll so often; panels end so much later.
+enum { TILE_ROWS_MAX = 16 };
 enum { PIXELS_MAX = 1 << 16 };
 enum { ANY_LAYOUT = -1 };
 
 struct question {
-    const struct rx_machine *machine;
     const struct rx_problem *problem;
     const struct rx_config *config;
     struct rx_text *why;
@@ -160,7 +158,7 @@ int
 rx_cpu_applicable(const struct rx_machine *machine, const struct rx_problem *problem,
                   const struct rx_config *config, struct rx_text *why)
 {
-    const struct question q = {machine, problem, config, why};
+    const struct question q = {problem, config, why};
     const struct rule *rule = rule_of(config->skeleton);
     if (rule == NULL)
         return no(&q, "no such skeleton");
