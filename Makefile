@@ -25,7 +25,8 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIBS := $(BUILD)/librxgen.a $(BUILD)/librxruntime.a
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
-LONG_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(LONG_SRC))
+# Kernel cases are the same in both, with a few configs of each or with all.
+LONG_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(LONG_SRC) $(wildcard tests/test_kernels_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 
 .PHONY: all build deps demo test test-long test-asan build-tests fuzz fuzzers gold lint install
@@ -102,7 +103,8 @@ test: deps
 
 test-long: deps
 	@$(submake) build-long-tests
-	@$(test_env) TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} tests/run.sh $(LONG_TESTS)
+	@$(test_env) RXGEN_TEST_CONFIGS=all TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} \
+		tests/run.sh $(LONG_TESTS)
 
 # The same tests, generator, runtime and emitted kernels under the sanitisers. Warnings are not
 # errors there: instrumented code confuses some of gcc's.

@@ -120,15 +120,15 @@ chain_has(const struct rx_chain *chain, enum rx_step_op op)
     return 0;
 }
 
-// Whether TILE_M does not divide a row, so that some tiles are smaller.
+// Whether TILE_M does not divide a row (of a phase, in a data gradient), so that some tiles are
+// smaller.
 static int
 uneven(const struct rx_kernel *kernel)
 {
     const struct rx_geometry *g = &kernel->problem->geometry;
-    const int m = kernel->config.tile_m;
-    if (kernel->problem->op == RX_PROBLEM_CONV_DGRAD)
-        return m > 0 && (g->w + g->stride - 1) / g->stride % (m / g->stride) != 0;
-    return m > 0 && g->ow % m != 0;
+    const int dgrad = kernel->problem->op == RX_PROBLEM_CONV_DGRAD, step = dgrad ? g->stride : 1;
+    const int row = dgrad ? (g->w + step - 1) / step : g->ow, m = kernel->config.tile_m / step;
+    return m > 0 && row % m != 0;
 }
 
 int
