@@ -81,6 +81,7 @@ deps:
 JOBS ?= $(shell nproc)
 submake = $(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
+DEMO_GOAL ?= 0.90
 demo: deps
 	@$(submake) build
 	./rxgen models/fashion_resnext.lua
@@ -89,7 +90,8 @@ demo: deps
 		weights=$$run/best.safetensors && \
 		out/eval --weights $$weights && \
 		echo "checkpoint: $$run/last.safetensors" && echo "weights:    $$weights" && \
-		echo "metrics:    $$run/metrics.jsonl, $$run/summary.csv"
+		echo "metrics:    $$run/metrics.jsonl, $$run/summary.csv" && \
+		awk -v goal=$(DEMO_GOAL) -f tests/goal.awk $$run/metrics.jsonl
 
 build-tests: $(BUILD)/rxgen $(TESTS)
 build-long-tests: $(BUILD)/rxgen $(LONG_TESTS)

@@ -33,6 +33,7 @@ rx_checkpoint_save(struct rx_session *session, const char *path, const struct rx
         {"steps_per_epoch", number_text(&arena, place->per_epoch)},
         {"threads", number_text(&arena, rx_session_threads(session))},
         {"best", rx_arena_printf(&arena, "%.17g", place->best)},
+        {"seconds", rx_arena_printf(&arena, "%.17g", place->seconds)},
         {"evaluate", place->evaluate ? "1" : "0"},
         {"recipe", recipe},
         {"model", plan->model},
@@ -61,6 +62,15 @@ number(const struct rx_safetensors *file, const char *key, int64_t *value, struc
     return RX_OK;
 }
 
+// A number of the metadata, or what stands for one that is not there.
+static double
+real(const struct rx_safetensors *file, const char *key, double otherwise)
+{
+    const char *text = rx_safetensors_metadata(file, key);
+    const double value = text != NULL ? strtod(text, NULL) : otherwise;
+    return isfinite(value) ? value : otherwise;
+}
+
 static int
 is_text(const struct rx_safetensors *file, const char *key, const char *expected)
 {
@@ -73,16 +83,14 @@ read_place(struct rx_checkpoint *c, struct rx_error *error)
 {
     struct rx_place *p = &c->place;
     int64_t evaluate = 0;
-    const char *best = rx_safetensors_metadata(&c->file, "best");
     int status = number(&c->file, "step", &p->step, error);
     if (status == RX_OK)
         status = number(&c->file, "steps_per_epoch", &p->per_epoch, error);
     if (status == RX_OK)
         status = number(&c->file, "evaluate", &evaluate, error);
     p->evaluate = evaluate != 0;
-    p->best = best != NULL ? strtod(best, NULL) : -1;
-    if (!isfinite(p->best))
-        p->best = -1;
+    p->best = real(&c->file, "best", -1);
+    p->seconds = real(&c->file, "seconds", 0);
     return status;
 }
 

@@ -16,6 +16,7 @@ struct rx_place {
     int64_t per_epoch;  // steps an epoch; with `step` the sampler's position
     int64_t batches;    // num_batches_tracked
     double best;        // top-1 of best.safetensors, -1 before the first
+    double seconds;     // that the run has taken, all its parts together
     int evaluate;       // 1: an evaluation was due and could not be finished
 };
 

@@ -27,7 +27,8 @@ struct train {
     struct rx_run run;
     struct rx_progress progress;
     struct rx_place place;
-    int64_t total;  // steps
+    int64_t total;   // steps
+    double started;  // when the run would have started, had it never been stopped
     char path[RX_RUN_PATH];
 };
 
@@ -72,6 +73,7 @@ resume(struct train *t)
     if (status != RX_OK)
         return status;
     t->place = t->checkpoint.place;
+    t->started -= t->place.seconds;
     if (t->place.per_epoch != per_epoch)
         return rx_error_user(t->error,
                              "--data %.200s: gives %lld steps an epoch: the run was started with "
@@ -206,6 +208,7 @@ save_checkpoint(struct train *t)
     const int status = rx_run_sync(&t->run, t->error);
     if (status != RX_OK)
         return status;
+    t->place.seconds = rx_progress_now() - t->started;
     return rx_checkpoint_save(t->session, rx_run_path(&t->run, "last.safetensors", t->path), &t->s,
                               &t->place, t->error);
 }
@@ -242,9 +245,10 @@ log_evaluation(struct train *t, const struct rx_metrics *m)
                                 "may help",
                                 (long long)t->place.step);
     return rx_run_log(&t->run,
-                      json_pack("{s:I, s:I, s:f, s:f, s:f, s:I}", "step", (json_int_t)t->place.step,
-                                "epoch", (json_int_t)epoch, "top1", top1, "top5", top5, "loss",
-                                m->loss / n, "images", (json_int_t)m->images),
+                      json_pack("{s:I, s:I, s:f, s:f, s:f, s:I, s:f}", "step",
+                                (json_int_t)t->place.step, "epoch", (json_int_t)epoch, "top1", top1,
+                                "top5", top5, "loss", m->loss / n, "images", (json_int_t)m->images,
+                                "seconds", rx_progress_now() - t->started),
                       t->error);
 }
 
@@ -351,6 +355,7 @@ int
 rx_train(const struct rx_plan *plan, const struct rx_settings *settings, struct rx_error *error)
 {
     struct train t = {.plan = plan, .s = *settings, .error = error, .comm = rx_comm_single()};
+    t.started = rx_progress_now();
     rx_signals_catch();
     int status = open_all(&t);
     if (status == RX_OK) {

@@ -150,6 +150,29 @@ check_signal(int number)
     rx_run_same_tensors("full/last.safetensors", "stopped/last.safetensors");
 }
 
+// The last evaluation's.
+static double
+seconds_of(const char *name)
+{
+    json_t *lines = rx_run_read_lines(name);
+    const double seconds =
+        rx_run_real(json_array_get(lines, json_array_size(lines) - 1), "seconds");
+    json_decref(lines);
+    return seconds;
+}
+
+// One step more takes longer than all steps, not than none.
+static void
+test_time_goes_on(void **state)
+{
+    (void)state;
+    EXPECT(0, "train --run %s/run --steps 400", rx_run_folder.path);
+    const double before = seconds_of("run/metrics.jsonl");
+    assert_true(before > 0);
+    EXPECT(0, "train --resume %s/run --steps 401", rx_run_folder.path);
+    assert_true(seconds_of("run/metrics.jsonl") > before);
+}
+
 static void
 test_sigterm_saves_and_stops(void **state)
 {
@@ -229,7 +252,7 @@ main(void)
         TEST(test_finished_runs_resume_to_nothing), TEST(test_resume_says_what_differs),
         TEST(test_weights_are_no_checkpoint),       TEST(test_sigterm_saves_and_stops),
         TEST(test_sigint_saves_and_stops),          TEST(test_a_stopped_evaluation_is_made_up_for),
-        TEST(test_second_signal_ends_at_once),
+        TEST(test_second_signal_ends_at_once),      TEST(test_time_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,7 @@ test_training_learns_and_logs(void **state)
     assert_int_equal(r.status, 0);
     json_t *lines = rx_run_parse_lines(rx_text_str(&r.out));
     int64_t steps = 0, evaluations = 0;
+    double seconds = 0;
     size_t i;
     json_t *line;
     json_array_foreach(lines, i, line)
@@ -35,6 +36,8 @@ test_training_learns_and_logs(void **state)
             evaluations++;
             assert_int_equal(rx_run_real(line, "images"), 64);
             assert_true(rx_run_real(line, "top5") == 1);
+            assert_true(rx_run_real(line, "seconds") > seconds);
+            seconds = rx_run_real(line, "seconds");
             continue;
         }
         steps++;
