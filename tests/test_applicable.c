@@ -53,15 +53,17 @@ test_refused_panel(void **state)
     (void)state;
     const struct rx_problem p =
         convolution(RX_PROBLEM_CONV_FWD, rx_case_conv(7, 7, 20, 40, 1, 3, 1, 1));
-    assert_refused(&p, (struct rx_config){"conv_new", 8, 12, 6, 2}, "no such skeleton");
-    assert_refused(&p, (struct rx_config){"map", 8, 12, 0, 0}, "computes map");
-    assert_refused(&p, (struct rx_config){"gconv_fwd", 8, 2, 7, 1}, "must be several");
-    assert_refused(&p, (struct rx_config){"conv_fwd", 16, 12, 6, 2}, "vectors of 16 lanes");
-    assert_refused(&p, (struct rx_config){"conv_fwd", 8, 0, 6, 2}, "0 units a task");
-    assert_refused(&p, (struct rx_config){"conv_fwd", 8, 12, 17, 1}, "register tile of 17x1");
-    assert_refused(&p, (struct rx_config){"conv_fwd", 8, 12, 6, 0}, "register tile of 6x0");
-    assert_refused(&p, (struct rx_config){"conv_fwd", 8, 12, 4, 3}, "48 channels");
-    assert_refused(&p, (struct rx_config){"conv_fwd", 8, 12, 3, 4}, "48 channels");
+    assert_refused(&p, (struct rx_config){"conv_new", 8, 12, 6, 2, 0}, "no such skeleton");
+    assert_refused(&p, (struct rx_config){"map", 8, 12, 0, 0, 0}, "computes map");
+    assert_refused(&p, (struct rx_config){"gconv_fwd", 8, 2, 7, 1, 0}, "must be several");
+    assert_refused(&p, (struct rx_config){"conv_fwd", 16, 12, 6, 2, 0}, "vectors of 16 lanes");
+    assert_refused(&p, (struct rx_config){"conv_fwd", 8, 0, 6, 2, 0}, "0 units a task");
+    assert_refused(&p, (struct rx_config){"conv_fwd", 8, 12, 17, 1, 0}, "register tile of 17x1");
+    assert_refused(&p, (struct rx_config){"conv_fwd", 8, 12, 6, 0, 0}, "register tile of 6x0");
+    assert_refused(&p, (struct rx_config){"conv_fwd", 8, 12, 4, 3, 48}, "48 channels");
+    assert_refused(&p, (struct rx_config){"conv_fwd", 8, 12, 3, 4, 32}, "48 channels");
+    assert_refused(&p, (struct rx_config){"conv_fwd", 8, 12, 6, 2, 0}, "0 channels");
+    assert_refused(&p, (struct rx_config){"conv_fwd", 8, 12, 6, 2, 24}, "24 channels");
 }
 
 static void
@@ -71,10 +73,10 @@ test_refused_lanes(void **state)
     const struct rx_geometry g = rx_case_conv(8, 6, 32, 32, 8, 3, 2, 1);
     const struct rx_problem fwd = convolution(RX_PROBLEM_CONV_FWD, g);
     const struct rx_problem wgrad = convolution(RX_PROBLEM_CONV_WGRAD, g);
-    assert_refused(&fwd, (struct rx_config){"conv_fwd", 8, 12, 6, 2}, "lie otherwise");
-    assert_refused(&fwd, (struct rx_config){"gconv_fwd", 8, 2, 4, 1}, "multiple of 1 to 3");
-    assert_refused(&fwd, (struct rx_config){"gconv_fwd", 8, 2, 3, 2}, "which are one");
-    assert_refused(&wgrad, (struct rx_config){"gconv_wgrad", 8, 2, 5, 1}, "divisor of 12 taps");
+    assert_refused(&fwd, (struct rx_config){"conv_fwd", 8, 12, 6, 2, 0}, "lie otherwise");
+    assert_refused(&fwd, (struct rx_config){"gconv_fwd", 8, 2, 4, 1, 0}, "multiple of 1 to 3");
+    assert_refused(&fwd, (struct rx_config){"gconv_fwd", 8, 2, 3, 2, 0}, "which are one");
+    assert_refused(&wgrad, (struct rx_config){"gconv_wgrad", 8, 2, 5, 1, 0}, "divisor of 12 taps");
 }
 
 // Tiles are as equal as a row allows; with a stride, those of a data gradient hold whole strides.
@@ -87,11 +89,11 @@ test_refused_ring(void **state)
     const struct rx_problem fwd = convolution(RX_PROBLEM_CONV_FWD, narrow);
     const struct rx_problem dgrad = convolution(RX_PROBLEM_CONV_DGRAD, narrow);
     const struct rx_problem groups = convolution(RX_PROBLEM_CONV_FWD, wide);
-    assert_refused(&fwd, (struct rx_config){"gconv_fwd", 8, 2, 5, 1}, "2 tiles");
-    assert_refused(&dgrad, (struct rx_config){"gconv_dgrad", 8, 2, 3, 1}, "multiple of 2 to 12");
-    assert_refused(&dgrad, (struct rx_config){"gconv_dgrad", 8, 2, 10, 1}, "not 10");
-    assert_refused(&groups, (struct rx_config){"gconv_fwd", 8, 2, 6, 4}, "48 channels");
-    assert_refused(&groups, (struct rx_config){"gconv_fwd", 8, 2, 6, 0}, "1 or more");
+    assert_refused(&fwd, (struct rx_config){"gconv_fwd", 8, 2, 5, 1, 0}, "2 tiles");
+    assert_refused(&dgrad, (struct rx_config){"gconv_dgrad", 8, 2, 3, 1, 0}, "multiple of 2 to 12");
+    assert_refused(&dgrad, (struct rx_config){"gconv_dgrad", 8, 2, 10, 1, 0}, "not 10");
+    assert_refused(&groups, (struct rx_config){"gconv_fwd", 8, 2, 6, 4, 0}, "48 channels");
+    assert_refused(&groups, (struct rx_config){"gconv_fwd", 8, 2, 6, 0, 0}, "1 or more");
 }
 
 static void
@@ -99,8 +101,8 @@ test_refused_simple(void **state)
 {
     (void)state;
     struct rx_problem gap = {.op = RX_PROBLEM_GAP, .geometry = rx_case_map(7, 7, 16)};
-    assert_refused(&gap, (struct rx_config){"gap", 8, 2, 0, 0}, "not whole vectors");
-    assert_refused(&gap, (struct rx_config){"gap", 8, 8, 6, 2}, "where none is used");
+    assert_refused(&gap, (struct rx_config){"gap", 8, 2, 0, 0, 0}, "not whole vectors");
+    assert_refused(&gap, (struct rx_config){"gap", 8, 8, 6, 2, 0}, "where none is used");
 }
 
 // Every problem of every kind has candidates on every machine; all are applicable and differ.

@@ -201,15 +201,18 @@ test_generic(void **state)
 }
 
 // Tiles that no estimate would choose: tasks of one pixel, of more than a map has, not a multiple
-// of the register tile; vectors that are a part of a block.
+// of the register tile; vectors that are a part of a block; epilogues over few channels, over more
+// than there are.
 static void
 test_configs(void **state)
 {
     (void)state;
     static const struct rx_config config[] = {
-        {"conv_fwd", 8, 1, 6, 1},    {"conv_fwd", 8, 50, 4, 2},   {"conv_fwd", 8, 500, 3, 4},
-        {"conv_dgrad", 8, 1, 5, 2},  {"conv_dgrad", 8, 47, 6, 1}, {"conv_dgrad", 8, 500, 2, 4},
-        {"conv_wgrad", 8, 1, 12, 1}, {"conv_wgrad", 8, 29, 5, 2}, {"conv_wgrad", 8, 500, 1, 4},
+        {"conv_fwd", 8, 1, 6, 1, 8},     {"conv_fwd", 8, 50, 4, 2, 48},
+        {"conv_fwd", 8, 500, 3, 4, 32},  {"conv_dgrad", 8, 1, 5, 2, 16},
+        {"conv_dgrad", 8, 47, 6, 1, 24}, {"conv_dgrad", 8, 500, 2, 4, 96},
+        {"conv_wgrad", 8, 1, 12, 1, 0},  {"conv_wgrad", 8, 29, 5, 2, 0},
+        {"conv_wgrad", 8, 500, 1, 4, 0},
     };
     static const struct shape shape = {9, 8, 24, 64, 1, 3, 2, 1}, back = {9, 8, 64, 24, 1, 3, 2, 1};
     struct rx_machine machine;

@@ -52,7 +52,8 @@ open_epilogue(struct rx_chain_printer *p, const struct rx_kernel *kernel,
         .prefix = 'e',
         .at = rx_slot_value(slot, "at"),
         .acc = rx_slot_value(slot, "acc"),
-        .is_epilogue = 1,
+        .vector = rx_slot_value(slot, "vector"),
+        .is_epilogue = !rx_slot_value(slot, "vector"),
     };
     return open_printer(p, kernel, slot);
 }
@@ -69,6 +70,81 @@ rx_slot_epilogue(const struct rx_kernel *kernel, const struct rx_slot *slot, str
     if (!wrong)
         rx_chain_print(&p, out);
     return wrong;
+}
+
+// Where the epilogue looks at several vectors by turns: an array for each sum, cleared.
+static void
+declare_sums(const struct rx_chain_printer *p, const char *vectors, struct rx_text *out)
+{
+    for (int i = 0; i < p->chain->n; i++) {
+        const struct rx_step *s = &p->chain->step[i];
+        if (s->op != RX_STEP_STATS && s->op != RX_STEP_SUMS)
+            continue;
+        const char *to = rx_render_operand_name(p->problem, s->operand);
+        if (s->op == RX_STEP_STATS)
+            rx_text_printf(out, "%*srx_v %s_sum[%s] = {{0}};\n", p->indent, "", to, vectors);
+        else
+            rx_text_printf(out, "%*srx_v %s_a[%s] = {{0}}, %s_ab[%s] = {{0}};\n", p->indent, "", to,
+                           vectors, to, vectors);
+    }
+}
+
+const char *
+rx_slot_epilogue_sums(const struct rx_kernel *kernel, const struct rx_slot *slot,
+                      struct rx_text *out)
+{
+    const char *vectors = rx_slot_value(slot, "vectors");
+    if (!vectors)
+        return "vectors= is missing";
+    const struct rx_chain_printer p = {
+        .problem = kernel->problem, .chain = &kernel->problem->epilogue, .indent = slot->indent};
+    declare_sums(&p, vectors, out);
+    return NULL;
+}
+
+// The addresses that a chain will read at this element are noted, so that they can be prefetched.
+static const char *
+note_addresses(struct rx_chain_printer *p, const struct rx_slot *slot, struct rx_text *out)
+{
+    const char *to = rx_slot_value(slot, "to");
+    p->indent = slot->indent;
+    p->pixel = rx_slot_value(slot, "pixel");
+    p->channel = rx_slot_value(slot, "channel");
+    if (!p->pixel || !p->channel || !to)
+        return "pixel=, channel= or to= is missing";
+    for (int i = 0; i < p->chain->n; i++)
+        if (p->chain->step[i].op == RX_STEP_LOAD) {
+            rx_text_printf(out, "%*s*%s++ = ", p->indent, "", to);
+            rx_chain_print_address(p, p->chain->step[i].operand, out);
+            rx_text_add(out, ";\n");
+        }
+    return NULL;
+}
+
+const char *
+rx_slot_ahead_prologue(const struct rx_kernel *kernel, const struct rx_slot *slot,
+                       struct rx_text *out)
+{
+    if (slot->index < 0 || slot->index >= RX_PROLOGUES)
+        return "the prologue's number is missing";
+    struct rx_chain_printer p = {
+        .problem = kernel->problem,
+        .chain = &kernel->problem->prologue[slot->index],
+        .domain = rx_problem_prologue_domain(kernel->problem->op, slot->index),
+    };
+    return note_addresses(&p, slot, out);
+}
+
+const char *
+rx_slot_ahead_epilogue(const struct rx_kernel *kernel, const struct rx_slot *slot,
+                       struct rx_text *out)
+{
+    struct rx_chain_printer p = {
+        .problem = kernel->problem,
+        .chain = &kernel->problem->epilogue,
+        .domain = rx_problem_epilogue_domain(kernel->problem->op),
+    };
+    return note_addresses(&p, slot, out);
 }
 
 const char *
@@ -99,13 +175,18 @@ rx_slot_epilogue_begin(const struct rx_kernel *kernel, const struct rx_slot *slo
 
 // The second look at the tile, and Chan's merge.
 static void
-print_statistics(const struct rx_chain_printer *p, const char *name, const char *pitch,
-                 const char *lanes, const struct rx_slot *slot, struct rx_text *out)
+print_statistics(const struct rx_chain_printer *p, int operand, const char *lanes,
+                 const struct rx_slot *slot, struct rx_text *out)
 {
+    char pitch[RX_NAME_CHARS + 8];
+    const char *name = rx_render_operand_name(p->problem, operand);
+    rx_render_pitch_name(p->problem, operand, pitch, sizeof pitch);
     const char *row = rx_slot_value(slot, "row"), *rows = rx_slot_value(slot, "rows");
     const int sum = strchr(rows, ' ') != NULL, n = p->indent;
-    rx_text_printf(out, "%*sconst rx_v %s_mean = %s_sum * rx_set1(1.0f / (float)%s%s%s);\n", n, "",
-                   name, name, sum ? "(" : "", rows, sum ? ")" : "");
+    rx_text_printf(out, "%*sconst rx_v %s_mean = ", n, "", name);
+    rx_chain_print_sum(p, operand, "sum", out);
+    rx_text_printf(out, " * rx_set1(1.0f / (float)%s%s%s);\n", sum ? "(" : "", rows,
+                   sum ? ")" : "");
     rx_text_printf(out, "%*srx_v %s_m2 = rx_zero();\n", n, "", name);
     rx_text_printf(out, "%*sfor (int %s = 0; %s < %s; %s++) {\n", n, "", row, row, rows, row);
     rx_text_printf(out, "%*sconst rx_v deviation = rx_load(%s) - %s_mean;\n", n + 4, "", p->at,
@@ -113,6 +194,21 @@ print_statistics(const struct rx_chain_printer *p, const char *name, const char 
     rx_text_printf(out, "%*s%s_m2 += deviation * deviation;\n%*s}\n", n + 4, "", name, n, "");
     rx_text_printf(out, "%*srx_merge_f64(%s + %s, %s, %s_mean, %s_m2, %s, %s);\n", n, "", name,
                    p->channel, pitch, name, name, rows, lanes);
+}
+
+// Sums go to the partials.
+static void
+print_merge(const struct rx_chain_printer *p, int operand, const char *lanes, struct rx_text *out)
+{
+    char pitch[RX_NAME_CHARS + 8];
+    const char *name = rx_render_operand_name(p->problem, operand);
+    rx_render_pitch_name(p->problem, operand, pitch, sizeof pitch);
+    rx_text_printf(out, "%*srx_sum_f64(%s + %s, ", p->indent, "", name, p->channel);
+    rx_chain_print_sum(p, operand, "a", out);
+    rx_text_printf(out, ", %s);\n", lanes);
+    rx_text_printf(out, "%*srx_sum_f64(%s + %s + %s, ", p->indent, "", name, pitch, p->channel);
+    rx_chain_print_sum(p, operand, "ab", out);
+    rx_text_printf(out, ", %s);\n", lanes);
 }
 
 const char *
@@ -129,17 +225,10 @@ rx_slot_epilogue_end(const struct rx_kernel *kernel, const struct rx_slot *slot,
         const struct rx_step *s = &p.chain->step[i];
         if (s->op != RX_STEP_STATS && s->op != RX_STEP_SUMS)
             continue;
-        char pitch[RX_NAME_CHARS + 8];
-        const char *name = rx_render_operand_name(p.problem, s->operand);
-        rx_render_pitch_name(p.problem, s->operand, pitch, sizeof pitch);
-        if (s->op == RX_STEP_STATS) {
-            print_statistics(&p, name, pitch, lanes, slot, out);
-            continue;
-        }
-        rx_text_printf(out, "%*srx_sum_f64(%s + %s, %s_a, %s);\n", p.indent, "", name, p.channel,
-                       name, lanes);
-        rx_text_printf(out, "%*srx_sum_f64(%s + %s + %s, %s_ab, %s);\n", p.indent, "", name, pitch,
-                       p.channel, name, lanes);
+        if (s->op == RX_STEP_STATS)
+            print_statistics(&p, s->operand, lanes, slot, out);
+        else
+            print_merge(&p, s->operand, lanes, out);
     }
     return wrong;
 }

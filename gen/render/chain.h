@@ -18,6 +18,15 @@ rx_slot_epilogue_begin(const struct rx_kernel *kernel, const struct rx_slot *slo
 const char *
 rx_slot_epilogue(const struct rx_kernel *kernel, const struct rx_slot *slot, struct rx_text *out);
 const char *
+rx_slot_epilogue_sums(const struct rx_kernel *kernel, const struct rx_slot *slot,
+                      struct rx_text *out);
+const char *
+rx_slot_ahead_prologue(const struct rx_kernel *kernel, const struct rx_slot *slot,
+                       struct rx_text *out);
+const char *
+rx_slot_ahead_epilogue(const struct rx_kernel *kernel, const struct rx_slot *slot,
+                       struct rx_text *out);
+const char *
 rx_slot_epilogue_end(const struct rx_kernel *kernel, const struct rx_slot *slot,
                      struct rx_text *out);
 

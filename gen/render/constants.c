@@ -6,6 +6,8 @@
 #include "runtime/plan.h"
 #include "runtime/weights.h"
 
+enum { LINE_FLOATS = 16 };  // f32 elements of a cache line
+
 struct value {
     const char *name;
     int64_t value;
@@ -36,6 +38,15 @@ geometry_constant(const struct rx_geometry *g, const char *name, int64_t *value)
 }
 
 static int
+chain_has(const struct rx_chain *chain, enum rx_step_op op)
+{
+    for (int i = 0; i < chain->n; i++)
+        if (chain->step[i].op == op)
+            return 1;
+    return 0;
+}
+
+static int
 config_constant(const struct rx_kernel *kernel, const char *name, int64_t *value)
 {
     const struct rx_config *c = &kernel->config;
@@ -44,6 +55,10 @@ config_constant(const struct rx_kernel *kernel, const char *name, int64_t *value
         {"TILE_P", c->tile_pixels},
         {"TILE_M", c->tile_m},
         {"TILE_N", c->tile_n},
+        {"TILE_W", c->tile_w},
+        {"LINE", LINE_FLOATS},
+        {"SLACK", RX_CHAIN_MAX},
+        {"KEEP", chain_has(&kernel->problem->epilogue, RX_STEP_STATS)},
         {"HYPER_LR", RX_HYPER_LR},
         {"HYPER_MOMENTUM", RX_HYPER_MOMENTUM},
         {"HYPER_WD", kernel->problem->hyper_row},
@@ -112,12 +127,9 @@ rx_render_tail(const struct rx_kernel *kernel, enum rx_domain domain)
 }
 
 static int
-chain_has(const struct rx_chain *chain, enum rx_step_op op)
+pointwise(const struct rx_geometry *g)
 {
-    for (int i = 0; i < chain->n; i++)
-        if (chain->step[i].op == op)
-            return 1;
-    return 0;
+    return g->r == 1 && g->s == 1 && g->stride == 1 && g->pad == 0;
 }
 
 // Whether TILE_M does not divide a row (of a phase, in a data gradient), so that some tiles are
@@ -144,10 +156,12 @@ rx_render_flag(const struct rx_machine *machine, const struct rx_kernel *kernel,
         {"epilogue", p->epilogue.n > 2},
         {"index", rx_problem_find(p, RX_OPERAND_INDEX, 0) >= 0},
         {"stats", chain_has(&p->epilogue, RX_STEP_STATS) || chain_has(&p->epilogue, RX_STEP_SUMS)},
+        {"kept", chain_has(&p->epilogue, RX_STEP_STATS)},
+        {"epilogue_loads", chain_has(&p->epilogue, RX_STEP_LOAD)},
         {"padded", g->pad > 0},
         {"grouped", g->groups > 1},
         {"strided", g->stride > 1},
-        {"pointwise", g->r == 1 && g->s == 1 && g->stride == 1 && g->pad == 0},
+        {"pointwise", pointwise(g)},
         {"permuted", rx_units_permuted(g, kernel->config.lanes)},
         {"uneven", uneven(kernel)},
         {"panel", g->groups > 0 && rx_weights_layout(g) == RX_LAYOUT_PANEL},

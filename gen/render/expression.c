@@ -90,6 +90,15 @@ rx_chain_print_load(const struct rx_chain_printer *p, const struct rx_step *s, s
 }
 
 void
+rx_chain_print_sum(const struct rx_chain_printer *p, int operand, const char *part,
+                   struct rx_text *out)
+{
+    rx_text_printf(out, "%s_%s", rx_render_operand_name(p->problem, operand), part);
+    if (p->vector)
+        rx_text_printf(out, "[%s]", p->vector);
+}
+
+void
 rx_chain_print_name(const struct rx_chain_printer *p, int value, struct rx_text *out)
 {
     const struct rx_step *s = &p->chain->step[value];

@@ -14,7 +14,8 @@ struct rx_chain_printer {
     char prefix;                                     // of value names: e3
     const char *pixel, *channel, *lanes, *at, *acc;  // C expressions of the slot
     const char *into;                                // name of a prologue's result
-    int is_epilogue;                                 // coefficients have names from its begin
+    const char *vector;  // sums are arrays: the element of this slot; NULL where they are not
+    int is_epilogue;     // coefficients have names from its begin
     int named[RX_CHAIN_MAX];
     struct rx_text *out;  // of rx_chain_print
 };
@@ -39,6 +40,10 @@ void
 rx_chain_print_load(const struct rx_chain_printer *p, const struct rx_step *s, struct rx_text *out);
 void
 rx_chain_print_address(const struct rx_chain_printer *p, int operand, struct rx_text *out);
+// The register that sums up: "sums0_ab", or its element where there is one for each vector.
+void
+rx_chain_print_sum(const struct rx_chain_printer *p, int operand, const char *part,
+                   struct rx_text *out);
 void
 rx_chain_print_name(const struct rx_chain_printer *p, int value, struct rx_text *out);
 

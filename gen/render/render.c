@@ -44,9 +44,15 @@ expand_slot(void *context, const struct rx_slot *slot, struct rx_text *out)
         const char *(*expand)(const struct rx_kernel *kernel, const struct rx_slot *slot,
                               struct rx_text *out);
     } table[] = {
-        {"operands", rx_slot_operands}, {"clear", rx_slot_clear},
-        {"prologue", rx_slot_prologue}, {"epilogue_begin", rx_slot_epilogue_begin},
-        {"epilogue", rx_slot_epilogue}, {"epilogue_end", rx_slot_epilogue_end},
+        {"operands", rx_slot_operands},
+        {"clear", rx_slot_clear},
+        {"prologue", rx_slot_prologue},
+        {"epilogue_begin", rx_slot_epilogue_begin},
+        {"epilogue", rx_slot_epilogue},
+        {"epilogue_end", rx_slot_epilogue_end},
+        {"epilogue_sums", rx_slot_epilogue_sums},
+        {"ahead_prologue", rx_slot_ahead_prologue},
+        {"ahead_epilogue", rx_slot_ahead_epilogue},
     };
     const struct rendering *r = context;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)

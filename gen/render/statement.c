@@ -62,7 +62,6 @@ static void
 print_statement(const struct rx_chain_printer *p, int value, struct rx_text *line)
 {
     const struct rx_step *s = &p->chain->step[value];
-    const char *to = s->operand >= 0 ? rx_render_operand_name(p->problem, s->operand) : "";
     if (s->op == RX_STEP_STORE) {
         rx_text_add(line, p->tail ? "rx_store_n(" : "rx_store(");
         rx_chain_print_address(p, s->operand, line);
@@ -70,7 +69,8 @@ print_statement(const struct rx_chain_printer *p, int value, struct rx_text *lin
         rx_chain_print_value(p, s->a, line);
         rx_text_printf(line, p->tail ? ", %s);" : ");", p->lanes);
     } else if (s->op == RX_STEP_STATS) {
-        rx_text_printf(line, "%s_sum += ", to);
+        rx_chain_print_sum(p, s->operand, "sum", line);
+        rx_text_add(line, " += ");
         rx_chain_print_value(p, s->a, line);
         rx_text_add(line, ";");
     } else {
@@ -96,14 +96,15 @@ print_line(struct rx_chain_printer *p, int value)
 static int
 print_sums(struct rx_chain_printer *p, const struct rx_step *s, int value)
 {
-    const char *to = rx_render_operand_name(p->problem, s->operand);
     struct rx_text line = {0};
-    rx_text_printf(&line, "%s_a += ", to);
+    rx_chain_print_sum(p, s->operand, "a", &line);
+    rx_text_add(&line, " += ");
     rx_chain_print_value(p, s->a, &line);
     rx_text_add(&line, ";");
     int done = add_line(p, value, &line);
     rx_text_clear(&line);
-    rx_text_printf(&line, "%s_ab += ", to);
+    rx_chain_print_sum(p, s->operand, "ab", &line);
+    rx_text_add(&line, " += ");
     rx_chain_print_factor(p, s->a, &line);
     rx_text_add(&line, " * ");
     rx_chain_print_factor(p, s->b, &line);

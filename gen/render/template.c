@@ -215,8 +215,9 @@ turn_branch(struct expansion *e)
 static int
 expand_slot(struct expansion *e, const char *text, int indent)
 {
-    static const char *const slots[] = {"operands",       "clear",    "prologue",
-                                        "epilogue_begin", "epilogue", "epilogue_end"};
+    static const char *const slots[] = {"operands",       "clear",          "prologue",
+                                        "epilogue_begin", "epilogue",       "epilogue_end",
+                                        "epilogue_sums",  "ahead_prologue", "ahead_epilogue"};
     struct rx_slot slot;
     if (parse_slot(e, text, indent, &slot) != RX_OK)
         return e->error->status;

@@ -79,4 +79,6 @@ rx_config_print(const struct rx_config *config, struct rx_text *text)
     rx_text_printf(text, "%s lanes=%d P=%d", config->skeleton, config->lanes, config->tile_pixels);
     if (config->tile_m > 0)
         rx_text_printf(text, " tile=%dx%d", config->tile_m, config->tile_n);
+    if (config->tile_w > 0)
+        rx_text_printf(text, " W=%d", config->tile_w);
 }

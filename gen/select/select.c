@@ -7,7 +7,10 @@
 static void
 print_config(char *to, size_t n, const struct rx_config *c)
 {
-    if (c->tile_m > 0)
+    if (c->tile_w > 0)
+        snprintf(to, n, "%s P=%d tile=%dx%d W=%d", c->skeleton, c->tile_pixels, c->tile_m,
+                 c->tile_n, c->tile_w);
+    else if (c->tile_m > 0)
         snprintf(to, n, "%s P=%d tile=%dx%d", c->skeleton, c->tile_pixels, c->tile_m, c->tile_n);
     else
         snprintf(to, n, "%s P=%d", c->skeleton, c->tile_pixels);

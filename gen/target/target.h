@@ -16,6 +16,7 @@ struct rx_config {
     int lanes;             // f32 elements of a vector
     int tile_pixels;       // P: pixels (or rows) of a task
     int tile_m, tile_n;    // rows and vectors of the register tile
+    int tile_w;            // conv_fwd, conv_dgrad: channels that go through the epilogue together
 };
 
 // The machine that kernels are for.

@@ -5,10 +5,11 @@
 //@ doc task: TILE_P consecutive pixels of the N * H * W input pixels, which are counted image by
 //@ doc       image, phase by phase (h % ST, w % ST), row by row
 //@ doc       tasks = ceil(N * H * W / TILE_P)
-//@ doc scratch floats: ROWS * (R * S * KG + 16) + ROWS * TILE_N * RX_LANES,
+//@ doc scratch floats: ROWS * (R * S * KG + 16) + (KEEP ? ROWS : TILE_M) * (TILE_W + 16),
 //@ doc       ROWS = TILE_P rounded up to a multiple of TILE_M
 //@ doc config: TILE_N * RX_LANES divides 16 or is a multiple of 16 and divides CG rounded up;
-//@ doc       registers and TILE_P as in conv_fwd; with a stride, TILE_P at most about H * W / ST^2
+//@ doc       registers, TILE_P and TILE_W as in conv_fwd; with a stride, TILE_P at most about
+//@ doc       H * W / ST^2
 #include "tile_generic.h"  //@ tile
 
 // clang-format off
@@ -23,6 +24,14 @@ enum { TAPS_PITCH = TAPS + 16 };                           // of a panel row: ne
 enum { ROWS = (TILE_P + TILE_M - 1) / TILE_M * TILE_M };   // of the panel
 enum { BLOCK = 16, BLOCKS = (CG + BLOCK - 1) / BLOCK };    // inputs that lie together in w
 enum { TILE_C = TILE_N * RX_LANES };                       // inputs of a register tile
+enum { TILE_W = 16, TILE_PITCH = TILE_W + 16 };            // inputs that go through the epilogue
+enum { KEEP = 1 };                                         // 1: statistics look at them again
+enum { STEP = TAPS < 256 ? 2 : 4 };                        // multiplies between two prefetches
+enum { AHEAD = R * S * ((KG + STEP - 1) / STEP) };         // prefetches in a register tile
+enum { SLACK = 32 };                                       // more than the maps of a pixel
+enum { LINE = 16 };                                        // elements of a cache line
+enum { LINES = (KG + LINE - 1) / LINE };                   // of a pixel of the panel
+enum { LINES_AHEAD = LINES * TILE_M * TILE_C / CG + 1 };   // of the next panel, with each tile
 //@ end
 // clang-format on
 
@@ -60,11 +69,14 @@ column(const float *w, int v)
 
 // out[i][c] = sum over taps of panel[i][tap] * w[tap][c], for TILE_M rows and TILE_C inputs; the
 // panel has the taps r0, r0 + ST ... and s0, s0 + ST ... only.
-static inline void
+// On its way it prefetches, in order, what `ahead` lists. It is no part of its caller, so that its
+// sums have the registers for themselves.
+static __attribute__((noinline)) void
 multiply(const float *restrict panel,  // [TILE_M][TAPS_PITCH]
          const float *restrict w,      // [..][R][S][KG][BLOCK]
          int r0, int s0,
-         float *restrict out)  // [TILE_M][TILE_C]
+         const void *const *ahead,  // [AHEAD]
+         float *restrict out)       // [TILE_M][TILE_PITCH]
 {
     rx_v acc[TILE_M][TILE_N];
 #pragma GCC unroll 16
@@ -74,24 +86,29 @@ multiply(const float *restrict panel,  // [TILE_M][TAPS_PITCH]
             acc[i][v] = rx_zero();
     for (int r = r0; r < R; r += ST)
         for (int s = s0; s < S; s += ST, panel += KG)
-            for (int k = 0; k < KG; k++) {
-                rx_v b[TILE_N];
-#pragma GCC unroll 16
-                for (int v = 0; v < TILE_N; v++)
-                    b[v] = rx_load(column(w, v) + ((r * S + s) * KG + k) * BLOCK);
-#pragma GCC unroll 16
-                for (int i = 0; i < TILE_M; i++) {
-                    const rx_v a = rx_set1(panel[i * TAPS_PITCH + k]);
+            for (int k0 = 0; k0 < KG; k0 += STEP) {
+                const int stop = KG % STEP == 0 || k0 + STEP < KG ? k0 + STEP : KG;
+                rx_prefetch(*ahead++);
+#pragma GCC unroll 4
+                for (int k = k0; k < stop; k++) {
+                    rx_v b[TILE_N];
 #pragma GCC unroll 16
                     for (int v = 0; v < TILE_N; v++)
-                        acc[i][v] = rx_fma(a, b[v], acc[i][v]);
+                        b[v] = rx_load(column(w, v) + ((r * S + s) * KG + k) * BLOCK);
+#pragma GCC unroll 16
+                    for (int i = 0; i < TILE_M; i++) {
+                        const rx_v a = rx_set1(panel[i * TAPS_PITCH + k]);
+#pragma GCC unroll 16
+                        for (int v = 0; v < TILE_N; v++)
+                            acc[i][v] = rx_fma(a, b[v], acc[i][v]);
+                    }
                 }
             }
 #pragma GCC unroll 16
     for (int i = 0; i < TILE_M; i++)
 #pragma GCC unroll 16
         for (int v = 0; v < TILE_N; v++)
-            rx_store(out + i * TILE_C + v * RX_LANES, acc[i][v]);
+            rx_store(out + i * TILE_PITCH + v * RX_LANES, acc[i][v]);
 }
 
 void
@@ -103,8 +120,8 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     float *restrict y0 = t[2];        // [N][H][W][C]
     //@ end
     float *restrict panel = call->scratch;             // [ROWS][TAPS_PITCH]
-    float *restrict tile = panel + ROWS * TAPS_PITCH;  // [ROWS][TILE_C]
-    int64_t pixel[TILE_P];                             // of each row of the panel
+    float *restrict tile = panel + ROWS * TAPS_PITCH;  // [ROWS or TILE_M][TILE_PITCH]
+    int64_t pixel[ROWS + TILE_M];                      // of each row of the panel
     const int64_t pixels = (int64_t)call->n * H * W;
     //@ clear
     //@ end
@@ -130,6 +147,15 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
             pixel[i] = first + i;
         //@ end
         next = first + rows;
+        //@ if epilogue_loads
+        for (int i = 0; i < TILE_M; i++)
+            pixel[rows + i] = next + i;
+        //@ end
+        //@ if pointwise
+        const int64_t following = G > 1 ? 0 : end - next < TILE_P ? end - next : TILE_P;
+        const int lines = (int)following * LINES;
+        int line = 0;
+        //@ end
         for (int g = 0; g < G; g++) {
             // 2. Pack the gradients that touch each pixel, transformed; those outside the map are
             // zero. Whole vectors are stored: what exceeds a tap is overwritten by the next.
@@ -168,28 +194,81 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     }
                 //@ end
             }
-            for (int c0 = 0; c0 < CG; c0 += TILE_C) {
-                // 3. Multiply: these inputs of all pixels, so that their weights are read once.
-                const float *wc =
-                    w + (g * BLOCKS + c0 / BLOCK) * (int64_t)(TAPS * BLOCK) + c0 % BLOCK;
-                for (int i = 0; i < rows; i += TILE_M)
-                    multiply(panel + i * TAPS_PITCH, wc, r0, s0, tile + i * TILE_C);
-                // 4. Epilogue, a vector of channels at a time.
-                for (int v = 0; v < TILE_C && c0 + v < CG; v += RX_LANES) {
-                    float *out = tile + v;  // these inputs of all pixels
-                    const int c = g * CG + c0 + v;
-                    const int left = CG - c0 - v;                         //@ when tail_in
-                    const int lanes = left < RX_LANES ? left : RX_LANES;  //@ when tail_in
-                    //@ epilogue_begin channel=c lanes=lanes
-                    //@ end
-                    for (int i = 0; i < rows; i++) {
-                        //@ epilogue pixel=pixel[i] channel=c lanes=lanes at=(out + i * TILE_C)
-                        rx_store_n(y0 + pixel[i] * C + c, rx_load(out + i * TILE_C), lanes);
-                        //@ end
+            for (int c0 = 0; c0 < CG; c0 += TILE_W) {
+                const int columns = CG - c0 < TILE_W ? CG - c0 : TILE_W;
+                const int vectors = (columns + RX_LANES - 1) / RX_LANES;
+                //@ if stats
+                //@ epilogue_sums vectors=(TILE_W / RX_LANES)
+                //@ end
+                //@ end
+                for (int i = 0; i < rows; i += TILE_M) {
+                    float *out = tile + KEEP * i * TILE_PITCH;
+                    //@ if epilogue_loads
+                    // What the epilogue will read next: for the rows or channels that follow.
+                    int row = i + TILE_M, channel = g * CG + c0;
+                    if (row >= rows) {
+                        row = c0 + TILE_W < CG ? 0 : rows;
+                        channel = c0 + TILE_W < CG ? channel + TILE_W : g * CG;
                     }
-                    //@ epilogue_end channel=c lanes=lanes at=(out + i * TILE_C) row=i rows=rows
+                    //@ end
+                    // 3. Multiply: TILE_M pixels, these inputs.
+                    for (int b = 0; b < columns; b += TILE_C) {
+                        const void *ahead[AHEAD + SLACK], **at = ahead;
+                        //@ if epilogue_loads
+                        for (int j = 0; j < TILE_M && at < ahead + AHEAD; j++) {
+                            const int64_t p = pixel[row + j];
+                            for (int c = channel + b; c < channel + b + TILE_C; c += LINE) {
+                                //@ ahead_epilogue pixel=p channel=c to=at
+                                *at++ = y0 + p * C + c;
+                                //@ end
+                            }
+                        }
+                        //@ end
+                        //@ if pointwise
+                        const int upto = line + LINES_AHEAD < lines ? line + LINES_AHEAD : lines;
+                        for (; line < upto && at < ahead + AHEAD; line++) {
+                            const int64_t p = next + line / LINES;
+                            const int k = line % LINES * LINE;
+                            //@ ahead_prologue 0 pixel=p channel=k to=at
+                            *at++ = x0 + p * K + k;
+                            //@ end
+                        }
+                        //@ end
+                        while (at < ahead + AHEAD)
+                            *at++ = panel;
+                        const float *wc =
+                            w + (g * BLOCKS + (c0 + b) / BLOCK) * (int64_t)(TAPS * BLOCK) +
+                            (c0 + b) % BLOCK;
+                        multiply(panel + i * TAPS_PITCH, wc, r0, s0, ahead, out + b);
+                    }
+                    // 4. Epilogue.
+                    for (int j = 0; j < TILE_M && i + j < rows; j++)
+                        for (int v = 0; v < vectors; v++) {
+                            const int64_t p = pixel[i + j];
+                            const int c = g * CG + c0 + v * RX_LANES;
+                            float *const result = out + j * TILE_PITCH + v * RX_LANES;
+                            //@ if tail_in
+                            const int left = CG - c0 - v * RX_LANES;
+                            const int lanes = left < RX_LANES ? left : RX_LANES;
+                            //@ end
+                            //@ epilogue pixel=p channel=c lanes=lanes at=result vector=v
+                            rx_store_n(y0 + p * C + c, rx_load(result), lanes);
+                            //@ end
+                        }
+                }
+                //@ if stats
+                for (int v = 0; v < vectors; v++) {
+                    const int c = g * CG + c0 + v * RX_LANES;
+                    //@ if tail_in
+                    const int left = CG - c0 - v * RX_LANES;
+                    const int lanes = left < RX_LANES ? left : RX_LANES;
+                    //@ end
+                    const float *const out = tile + v * RX_LANES;  //@ when kept
+                    //@ epilogue_end channel=c lanes=lanes at=(out + i * TILE_PITCH) row=i rows=rows vector=v
+                    (void)out, (void)c, (void)lanes;
                     //@ end
                 }
+                //@ end
             }
         }
     }

@@ -4,11 +4,13 @@
 //@ doc task: TILE_M consecutive pixels of the N * OH * OW output pixels, one part of the outputs;
 //@ doc       a share is worked off in panels of TILE_P pixels at most
 //@ doc       tasks = ceil(N * OH * OW / TILE_M) * parts, parts <= COLUMNS
-//@ doc scratch floats: ROWS * (R * S * CG + 16) + ROWS * TILE_N * RX_LANES,
+//@ doc scratch floats: ROWS * (R * S * CG + 16) + (KEEP ? ROWS : TILE_M) * (TILE_W + 16),
 //@ doc       ROWS = TILE_P rounded up to a multiple of TILE_M
 //@ doc config: TILE_N * RX_LANES divides 16 or is a multiple of 16 and divides KG rounded up;
 //@ doc       TILE_M * TILE_N + TILE_N + 1 registers (avx2: 6 x 2, avx512: 14 x 2, generic: 3 x 4);
-//@ doc       TILE_P 48 to 96 where the panel then takes half of the L2 cache at most
+//@ doc       TILE_P 48 to 96 where the panel then takes half of the L2 cache at most;
+//@ doc       TILE_W a multiple of the register tile's width whose weights take half of the L2
+//@ doc       cache at most: the wider, the longer the pieces of maps that the epilogue reads
 #include "tile_generic.h"  //@ tile
 
 // clang-format off
@@ -24,6 +26,14 @@ enum { PANEL = (TILE_P + TILE_M - 1) / TILE_M };           // register tiles of 
 enum { ROWS = PANEL * TILE_M };                            // pixels of the panel
 enum { BLOCK = 16, BLOCKS = (KG + BLOCK - 1) / BLOCK };    // outputs that lie together in w
 enum { TILE_K = TILE_N * RX_LANES };                       // outputs of a register tile
+enum { TILE_W = 16, TILE_PITCH = TILE_W + 16 };            // outputs that go through the epilogue
+enum { KEEP = 1 };                                         // 1: statistics look at them again
+enum { STEP = TAPS < 256 ? 2 : 4 };                        // multiplies between two prefetches
+enum { AHEAD = (TAPS + STEP - 1) / STEP };                 // prefetches in a register tile
+enum { SLACK = 32 };                                       // more than the maps of a pixel
+enum { LINE = 16 };                                        // elements of a cache line
+enum { LINES = (CG + LINE - 1) / LINE };                   // of a pixel of the panel
+enum { LINES_AHEAD = LINES * TILE_M * TILE_K / KG + 1 };   // of the next panel, with each tile
 enum { KG_COLUMNS = (KG + TILE_K - 1) / TILE_K };          // those of a group
 enum { COLUMNS = G * KG_COLUMNS };                         // and of all groups
 //@ end
@@ -37,10 +47,13 @@ column(const float *w, int v)
 }
 
 // out[i][k] = sum over taps of panel[i][tap] * w[tap][k], for TILE_M rows and TILE_K outputs.
-static inline void
+// On its way it prefetches, in order, what `ahead` lists. It is no part of its caller, so that its
+// sums have the registers for themselves.
+static __attribute__((noinline)) void
 multiply(const float *restrict panel,  // [TILE_M][TAPS_PITCH]
          const float *restrict w,      // [..][TAPS][BLOCK]
-         float *restrict out)          // [TILE_M][TILE_K]
+         const void *const *ahead,     // [AHEAD]
+         float *restrict out)          // [TILE_M][TILE_PITCH]
 {
     rx_v acc[TILE_M][TILE_N];
 #pragma GCC unroll 16
@@ -48,24 +61,29 @@ multiply(const float *restrict panel,  // [TILE_M][TAPS_PITCH]
 #pragma GCC unroll 16
         for (int v = 0; v < TILE_N; v++)
             acc[i][v] = rx_zero();
-    for (int tap = 0; tap < TAPS; tap++) {
-        rx_v b[TILE_N];
-#pragma GCC unroll 16
-        for (int v = 0; v < TILE_N; v++)
-            b[v] = rx_load(column(w, v) + tap * BLOCK);
-#pragma GCC unroll 16
-        for (int i = 0; i < TILE_M; i++) {
-            const rx_v a = rx_set1(panel[i * TAPS_PITCH + tap]);
+    for (int tap0 = 0; tap0 < TAPS; tap0 += STEP) {
+        const int stop = TAPS % STEP == 0 || tap0 + STEP < TAPS ? tap0 + STEP : TAPS;
+        rx_prefetch(*ahead++);
+#pragma GCC unroll 4
+        for (int tap = tap0; tap < stop; tap++) {
+            rx_v b[TILE_N];
 #pragma GCC unroll 16
             for (int v = 0; v < TILE_N; v++)
-                acc[i][v] = rx_fma(a, b[v], acc[i][v]);
+                b[v] = rx_load(column(w, v) + tap * BLOCK);
+#pragma GCC unroll 16
+            for (int i = 0; i < TILE_M; i++) {
+                const rx_v a = rx_set1(panel[i * TAPS_PITCH + tap]);
+#pragma GCC unroll 16
+                for (int v = 0; v < TILE_N; v++)
+                    acc[i][v] = rx_fma(a, b[v], acc[i][v]);
+            }
         }
     }
 #pragma GCC unroll 16
     for (int i = 0; i < TILE_M; i++)
 #pragma GCC unroll 16
         for (int v = 0; v < TILE_N; v++)
-            rx_store(out + i * TILE_K + v * RX_LANES, acc[i][v]);
+            rx_store(out + i * TILE_PITCH + v * RX_LANES, acc[i][v]);
 }
 
 // Register tiles of the next panel: what is left of a part and of a share, in equal panels.
@@ -86,7 +104,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     float *restrict y0 = t[2];        // [N][OH][OW][K]
     //@ end
     float *restrict panel = call->scratch;             // [ROWS][TAPS_PITCH]
-    float *restrict tile = panel + ROWS * TAPS_PITCH;  // [ROWS][TILE_K]
+    float *restrict tile = panel + ROWS * TAPS_PITCH;  // [ROWS or TILE_M][TILE_PITCH]
     const int64_t pixels = (int64_t)call->n * OH * OW, units = (pixels + TILE_M - 1) / TILE_M;
     //@ clear
     //@ end
@@ -97,6 +115,13 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
         const int rows = (int)(pixels - first < tiles * TILE_M ? pixels - first : tiles * TILE_M);
         const int end = (int)(COLUMNS * (part + 1) / call->parts);
         next = task + tiles;
+        //@ if pointwise
+        // Of the next panel; where there are groups, each packs its own channels.
+        const int64_t rest = pixels - first - rows, share = (call->last - next) * TILE_M;
+        const int64_t following = G > 1 ? 0 : rest < share ? rest : share;
+        const int lines = (int)(following < TILE_P ? following : TILE_P) * LINES;
+        int line = 0;
+        //@ end
         for (int column = (int)(COLUMNS * part / call->parts); column < end;) {
             const int g = column / KG_COLUMNS;
             // 1. Pack the inputs of each pixel, transformed; taps outside the map are zero. Whole
@@ -137,29 +162,85 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     }
                 //@ end
             }
-            for (; column < end && column / KG_COLUMNS == g; column++) {
+            for (int some; column < end && column / KG_COLUMNS == g; column += some) {
                 const int k0 = column % KG_COLUMNS * TILE_K;
-                // 2. Multiply: these outputs of all pixels, so that their weights are read once.
-                const float *wk =
-                    w + (g * BLOCKS + k0 / BLOCK) * (int64_t)(TAPS * BLOCK) + k0 % BLOCK;
-                for (int i = 0; i < tiles; i++)
-                    multiply(panel + i * TILE_M * TAPS_PITCH, wk, tile + i * TILE_M * TILE_K);
-                // 3. Epilogue, a vector of channels at a time.
-                for (int v = 0; v < TILE_K && k0 + v < KG; v += RX_LANES) {
-                    float *out = tile + v;  // these outputs of all pixels
-                    const int k = g * KG + k0 + v;
-                    const int left = KG - k0 - v;                         //@ when tail_out
-                    const int lanes = left < RX_LANES ? left : RX_LANES;  //@ when tail_out
-                    //@ epilogue_begin channel=k lanes=lanes
-                    //@ end
-                    for (int i = 0; i < rows; i++) {
-                        //@ epilogue pixel=(first + i) channel=k lanes=lanes at=(out + i * TILE_K)
-                        rx_store_n(y0 + (first + i) * K + k, rx_load(out + i * TILE_K), lanes);
-                        //@ end
+                some = end - column < TILE_W / TILE_K ? end - column : TILE_W / TILE_K;
+                const int channels = KG - k0 < some * TILE_K ? KG - k0 : some * TILE_K;
+                const int vectors = (channels + RX_LANES - 1) / RX_LANES;
+                some = (channels + TILE_K - 1) / TILE_K;
+                //@ if stats
+                //@ epilogue_sums vectors=(TILE_W / RX_LANES)
+                //@ end
+                //@ end
+                for (int i = 0; i < rows; i += TILE_M) {
+                    float *out = tile + KEEP * i * TILE_PITCH;
+                    //@ if epilogue_loads
+                    // What the epilogue will read next: for the rows or channels that follow.
+                    int row = i + TILE_M, channel = g * KG + k0;
+                    if (row >= rows) {
+                        const int more = column + some < end && k0 + channels < KG;
+                        row = more ? 0 : rows;
+                        channel = more ? channel + channels : g * KG;
                     }
-                    //@ epilogue_end channel=k lanes=lanes at=(out + i * TILE_K) row=i rows=rows
+                    //@ end
+                    // 2. Multiply: TILE_M pixels, these outputs.
+                    for (int b = 0; b < channels; b += TILE_K) {
+                        const void *ahead[AHEAD + SLACK], **at = ahead;
+                        //@ if epilogue_loads
+                        for (int j = 0; j < TILE_M && at < ahead + AHEAD; j++) {
+                            const int64_t p = first + row + j;
+                            for (int k = channel + b; k < channel + b + TILE_K; k += LINE) {
+                                //@ ahead_epilogue pixel=p channel=k to=at
+                                *at++ = y0 + p * K + k;
+                                //@ end
+                            }
+                        }
+                        //@ end
+                        //@ if pointwise
+                        const int upto = line + LINES_AHEAD < lines ? line + LINES_AHEAD : lines;
+                        for (; line < upto && at < ahead + AHEAD; line++) {
+                            const int64_t p = first + rows + line / LINES;
+                            const int c = line % LINES * LINE;
+                            //@ ahead_prologue 0 pixel=p channel=c to=at
+                            *at++ = x0 + p * C + c;
+                            //@ end
+                        }
+                        //@ end
+                        while (at < ahead + AHEAD)
+                            *at++ = panel;
+                        const float *wk =
+                            w + (g * BLOCKS + (k0 + b) / BLOCK) * (int64_t)(TAPS * BLOCK) +
+                            (k0 + b) % BLOCK;
+                        multiply(panel + i * TAPS_PITCH, wk, ahead, out + b);
+                    }
+                    // 3. Epilogue.
+                    for (int j = 0; j < TILE_M && i + j < rows; j++)
+                        for (int v = 0; v < vectors; v++) {
+                            const int64_t p = first + i + j;
+                            const int k = g * KG + k0 + v * RX_LANES;
+                            float *const result = out + j * TILE_PITCH + v * RX_LANES;
+                            //@ if tail_out
+                            const int left = KG - k0 - v * RX_LANES;
+                            const int lanes = left < RX_LANES ? left : RX_LANES;
+                            //@ end
+                            //@ epilogue pixel=p channel=k lanes=lanes at=result vector=v
+                            rx_store_n(y0 + p * K + k, rx_load(result), lanes);
+                            //@ end
+                        }
+                }
+                //@ if stats
+                for (int v = 0; v < vectors; v++) {
+                    const int k = g * KG + k0 + v * RX_LANES;
+                    //@ if tail_out
+                    const int left = KG - k0 - v * RX_LANES;
+                    const int lanes = left < RX_LANES ? left : RX_LANES;
+                    //@ end
+                    const float *const out = tile + v * RX_LANES;  //@ when kept
+                    //@ epilogue_end channel=k lanes=lanes at=(out + i * TILE_PITCH) row=i rows=rows vector=v
+                    (void)out, (void)k, (void)lanes;
                     //@ end
                 }
+                //@ end
             }
         }
     }

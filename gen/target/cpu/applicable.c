@@ -51,6 +51,10 @@ panel(const struct question *q)
     if (c->tile_m < 1 || c->tile_m > TILE_ROWS_MAX || c->tile_n < 1)
         return no(q, "a register tile of %dx%d: 1 to %d rows, 1 vector or more", c->tile_m,
                   c->tile_n, TILE_ROWS_MAX);
+    const int width = c->tile_n * c->lanes, wgrad = q->problem->op == RX_PROBLEM_CONV_WGRAD;
+    if (wgrad ? c->tile_w != 0 : c->tile_w < width || c->tile_w % width != 0)
+        return no(q, "%d channels go through the epilogue together: %s of a register tile's %d",
+                  c->tile_w, wgrad ? "no multiple" : "a multiple", width);
     return fits_blocks(q, (q->problem->op == RX_PROBLEM_CONV_DGRAD ? g->c : g->k) / g->groups);
 }
 

@@ -13,6 +13,7 @@ enum { MAP_TILE = 64, STATS_TILE = 32 };     // pixels of a pointwise task
 enum { GAP_CHANNELS = 128 };                 // of a task of gap: some cache lines of each pixel
 enum { PIXELS_MAX = 96, PIXELS_STEP = 12 };  // pixels of a task of conv_*
 enum { PIXELS_MIN = 24, WGRAD_MIN = 48 };    // even if the panel is larger than the cache
+enum { CHANNELS_MAX = 256 };                 // that go through its epilogue together
 enum { ROWS_MAX = 7 };                       // of a task of gconv_wgrad
 enum { TILE_MAX = 14 };                      // its register tile
 enum { VECTORS_MAX = 4 };                    // of a register tile of gconv_fwd, gconv_dgrad
@@ -24,17 +25,35 @@ struct list {
     int n;
 };
 
+// Channels that go through the epilogue together: their weights are read again for every few
+// pixels, so they take half of the L2 cache at most. More than a kilobyte of each pixel gains
+// nothing.
+static int
+epilogue_width(const struct rx_machine *machine, const struct rx_problem *p, int vectors)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const int dgrad = p->op == RX_PROBLEM_CONV_DGRAD, width = vectors * machine->lanes;
+    const int64_t taps = (int64_t)g->r * g->s * (dgrad ? g->k : g->c) / g->groups;
+    const int channels = (dgrad ? g->c : g->k) / g->groups;
+    const int64_t fit = machine->l2_bytes / 2 / (taps * (int64_t)sizeof(float));
+    int64_t most = fit < CHANNELS_MAX ? fit : CHANNELS_MAX;
+    most = most < channels + width - 1 ? most : channels + width - 1;
+    return most < width ? width : (int)most / width * width;
+}
+
 // Adds the config if it is applicable.
 static void
 add(struct list *list, const char *skeleton, int pixels, int m, int n)
 {
-    const struct rx_config config = {
+    struct rx_config config = {
         .skeleton = skeleton,
         .lanes = list->machine->lanes,
         .tile_pixels = pixels,
         .tile_m = m,
         .tile_n = n,
     };
+    if (strcmp(skeleton, "conv_fwd") == 0 || strcmp(skeleton, "conv_dgrad") == 0)
+        config.tile_w = epilogue_width(list->machine, list->problem, n);
     struct rx_text why = {0};
     if (rx_cpu_applicable(list->machine, list->problem, &config, &why)) {
         assert(list->n < RX_CANDIDATES_MAX);

@@ -22,6 +22,16 @@ vector_count(const struct rx_problem *p)
     return i < 0 ? 0 : p->operand[i].c;
 }
 
+// Whether statistics look at the results of all of a task's pixels again.
+static int
+looks_again(const struct rx_problem *p)
+{
+    for (int i = 0; i < p->epilogue.n; i++)
+        if (p->epilogue.step[i].op == RX_STEP_STATS)
+            return 1;
+    return 0;
+}
+
 // conv_*: a packed panel, and a tile of results (wgrad: a panel of gradients).
 static int64_t
 panel_floats(const struct rx_problem *p, const struct rx_config *config)
@@ -29,10 +39,11 @@ panel_floats(const struct rx_problem *p, const struct rx_config *config)
     const struct rx_geometry *g = &p->geometry;
     const int64_t taps = (int64_t)g->r * g->s, cg = g->c / g->groups, kg = g->k / g->groups;
     const int64_t rows = round_up(config->tile_pixels, config->tile_m);
-    const int64_t tile = (int64_t)config->tile_n * config->lanes;
     if (p->op == RX_PROBLEM_CONV_WGRAD)
         return config->tile_pixels * (taps * cg + RX_BLOCK + round_up(kg, RX_BLOCK));
-    return rows * (taps * (p->op == RX_PROBLEM_CONV_DGRAD ? kg : cg) + RX_BLOCK) + rows * tile;
+    const int64_t kept = looks_again(p) ? rows : config->tile_m;
+    return rows * (taps * (p->op == RX_PROBLEM_CONV_DGRAD ? kg : cg) + RX_BLOCK) +
+           kept * (config->tile_w + RX_BLOCK);
 }
 
 // gconv_fwd, gconv_dgrad: a ring of the rows that a strip sees, a tile of results, and the narrow
