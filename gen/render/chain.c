@@ -102,7 +102,8 @@ rx_slot_epilogue_sums(const struct rx_kernel *kernel, const struct rx_slot *slot
     return NULL;
 }
 
-// The addresses that a chain will read at this element are noted, so that they can be prefetched.
+// The addresses that a chain will read at this element are noted, so that they can be prefetched,
+// or are at once.
 static const char *
 note_addresses(struct rx_chain_printer *p, const struct rx_slot *slot, struct rx_text *out)
 {
@@ -110,14 +111,16 @@ note_addresses(struct rx_chain_printer *p, const struct rx_slot *slot, struct rx
     p->indent = slot->indent;
     p->pixel = rx_slot_value(slot, "pixel");
     p->channel = rx_slot_value(slot, "channel");
-    if (!p->pixel || !p->channel || !to)
-        return "pixel=, channel= or to= is missing";
-    for (int i = 0; i < p->chain->n; i++)
-        if (p->chain->step[i].op == RX_STEP_LOAD) {
-            rx_text_printf(out, "%*s*%s++ = ", p->indent, "", to);
-            rx_chain_print_address(p, p->chain->step[i].operand, out);
-            rx_text_add(out, ";\n");
-        }
+    if (!p->pixel || !p->channel)
+        return "pixel= or channel= is missing";
+    for (int i = 0; i < p->chain->n; i++) {
+        if (p->chain->step[i].op != RX_STEP_LOAD)
+            continue;
+        rx_text_printf(out, "%*s%s%s%s", p->indent, "", to ? "*" : "rx_prefetch(", to ? to : "",
+                       to ? "++ = " : "");
+        rx_chain_print_address(p, p->chain->step[i].operand, out);
+        rx_text_add(out, to ? ";\n" : ");\n");
+    }
     return NULL;
 }
 

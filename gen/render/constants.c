@@ -79,11 +79,9 @@ units_constant(const struct rx_kernel *kernel, const char *name, int64_t *value)
     const struct rx_geometry g = rx_units_roles(kernel->problem);
     const struct rx_units units = rx_units_of(&g, kernel->config.lanes);
     const struct value table[] = {
-        {"UNITS", units.n},
-        {"UNIT_IN", units.in},
-        {"UNIT_OUT", units.out},
-        {"COLUMN", units.column},
-        {"OWN", rx_units_permuted(&g, kernel->config.lanes)},
+        {"UNITS", units.n},           {"UNIT_IN", units.in},
+        {"UNIT_OUT", units.out},      {"COLUMN", units.column},
+        {"TOGETHER", units.together}, {"OWN", rx_units_permuted(&g, kernel->config.lanes)},
     };
     return look_up(table, sizeof table / sizeof *table, name, value);
 }

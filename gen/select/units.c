@@ -3,6 +3,8 @@
 
 #include "runtime/weights.h"
 
+enum { TOGETHER = 128 };  // channels, some cache lines of each pixel
+
 static int
 round_up(int n, int to)
 {
@@ -22,16 +24,25 @@ rx_units_permuted(const struct rx_geometry *g, int lanes)
            lanes % (g->c / g->groups) == 0;
 }
 
-struct rx_units
-rx_units_of(const struct rx_geometry *g, int lanes)
+static struct rx_units
+units_apart(const struct rx_geometry *g, int lanes)
 {
     const int groups = g->groups > 0 ? g->groups : 1, cg = g->c / groups, kg = g->k / groups;
     if (rx_weights_layout(g) == RX_LAYOUT_PANEL)
-        return (struct rx_units){groups, cg, kg, round_up(cg, lanes)};
+        return (struct rx_units){groups, cg, kg, round_up(cg, lanes), 1};
     if (rx_units_permuted(g, lanes)) {
         const int unit = g->c % RX_BLOCK == 0 ? RX_BLOCK : lanes;
-        return (struct rx_units){round_up(g->c, unit) / unit, unit, unit, unit};
+        return (struct rx_units){round_up(g->c, unit) / unit, unit, unit, unit, 1};
     }
-    const int near = ((lanes - 1) / kg + 2) * cg + 2 * lanes;
-    return (struct rx_units){round_up(g->k, lanes) / lanes, near, lanes, cg * lanes};
+    const int in = lanes * cg / kg;
+    return (struct rx_units){round_up(g->k, lanes) / lanes, in > 0 ? in : 1, lanes, cg * lanes, 1};
+}
+
+struct rx_units
+rx_units_of(const struct rx_geometry *g, int lanes)
+{
+    struct rx_units units = units_apart(g, lanes);
+    const int fit = TOGETHER / (units.in > units.out ? units.in : units.out);
+    units.together = fit < 1 ? 1 : fit < units.n ? fit : units.n;
+    return units;
 }

@@ -7,9 +7,10 @@
 // Wide groups are a unit each. Narrow ones share units: whole vectors of `lanes` outputs, which
 // then hold whole groups (permuted) or parts of them, whose inputs are expanded to a vector each.
 struct rx_units {
-    int n;        // units
-    int in, out;  // channels of each that are read (expanded ones: at most) and made
-    int column;   // floats of a pixel in the ring of rows
+    int n;         // units
+    int in, out;   // channels that each reads (expanded: about so many) and makes
+    int column;    // floats of a pixel in the ring of rows
+    int together;  // units that are worked off row by row, so that long pieces of maps are read
 };
 
 // The forward convolution that computes the problem: itself, or with exchanged roles where it is a

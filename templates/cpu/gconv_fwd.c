@@ -1,10 +1,12 @@
 // Forward convolution with groups. Channels are cut into units that need nothing of each other: a
 // wide group, or the narrow groups that make up vectors. A unit's rows are transformed once, into a
-// ring of rows with zeros around them, and multiplied from there.
+// ring of rows with zeros around them, and multiplied from there. Neighbouring units of a share
+// take turns, strip by strip, so that maps are read in longer pieces; what comes next is prefetched
+// while they multiply.
 //@ doc task: a unit of an image (all units of the first image, then of the next)
 //@ doc       tasks = N * UNITS
-//@ doc scratch floats: ROWS * ROW + TILE_P * OW * TILE_K
-//@ doc       + (layout LANES ? UNIT_OUT * TAPS : 0)
+//@ doc scratch floats: TILE_P * OW * TILE_K + TOGETHER * (ROWS * ROW
+//@ doc       + (layout LANES ? UNIT_OUT * TAPS : 0))
 //@ doc config: TILE_P rows of outputs (a strip) between one epilogue and the next; TILE_M pixels of
 //@ doc       a row at a time, OW / its number of tiles rounded up; TILE_N vectors, more than 1 for
 //@ doc       wide groups only. Registers: with TILE_N = 1, TILE_M + S + 1 (a filter row's taps
@@ -19,6 +21,7 @@ enum { G = 4, CG = C / G, KG = K / G };                    // groups, channels o
 enum { R = 3, S = 3, ST = 2, P = 1 };                      // taps, stride, padding
 enum { TILE_P = 2, TILE_M = 2, TILE_N = 1 };               // rows of a strip; pixels, vectors
 enum { UNITS = 1, UNIT_IN = 16, UNIT_OUT = 16 };           // units, channels of each
+enum { TOGETHER = 1 };                                      // units that are worked off row by row
 enum { COLUMN = 16 };                                      // floats of a ring's pixel
 enum { OWN = 1 };                                          // 1: lanes multiply their own groups
 enum { TAPS = R * S * CG };                                // inputs that an output sees
@@ -30,6 +33,11 @@ enum { ROW = ((OW - 1) * ST + S) * COLUMN };               // of the ring, with 
 enum { ROWS = (TILE_P - 1) * ST + R };                     // of the ring: what a strip sees
 enum { W_PITCH = (K + 15) / 16 * 16 };                     // from one tap's weights to the next
 enum { BLOCK = 16, BLOCKS = (KG + BLOCK - 1) / BLOCK };    // outputs that lie together in w
+enum { LINE = 16 };                                        // floats of a cache line
+enum { CALLS = (UNIT_OUT + TILE_K - 1) / TILE_K * TILES }; // of multiply for a row of a unit
+enum { AHEAD = ST * W * UNIT_IN / (LINE * CALLS) + 1 };    // lines that each prefetches
+enum { AHEAD_OUT = OW * UNIT_OUT / (LINE * CALLS) + 1 };   // and those for the epilogue
+enum { NEAR = ((RX_LANES - 1) / KG + 2) * CG };            // inputs that a vector of outputs sees
 //@ end
 // clang-format on
 
@@ -71,7 +79,7 @@ weight(const float *w, int tap, int v)
 }
 
 // out[i][k] = sum over the taps of rows [r0, r1) of x[r][i * ST + s][c] * w[r][s][c][k], for m
-// pixels, which the compiler must know to keep their sums in registers.
+// pixels, which the compiler must know to keep their out in registers.
 __attribute__((always_inline)) static inline void
 multiply(const float *const *restrict x,  // [R]: [..][COLUMN]
          int column, const float *restrict w, int r0, int r1, int m,
@@ -84,10 +92,11 @@ multiply(const float *const *restrict x,  // [R]: [..][COLUMN]
         for (int v = 0; v < TILE_N; v++)
             acc[i][v] = rx_zero();
     for (int r = r0; r < r1; r++)
-        for (int s0 = 0; s0 < S; s0 += SHARED)
+        for (int s0 = 0; s0 < S; s0 += SHARED) {
+            const float *xs = x[r] + column + s0 * COLUMN;
 #pragma GCC unroll 4
             for (int c = 0; c < CG; c++) {
-                const float *xs = rx_opaque(x[r] + column + s0 * COLUMN);
+                xs = rx_opaque(xs);
                 rx_v b[SHARED][TILE_N];
 #pragma GCC unroll 16
                 for (int s = 0; s < SHARED; s++)
@@ -105,11 +114,43 @@ multiply(const float *const *restrict x,  // [R]: [..][COLUMN]
                                 acc[(q - s) / ST][v] = rx_fma(a, b[s][v], acc[(q - s) / ST][v]);
                 }
             }
+        }
 #pragma GCC unroll 16
     for (int i = 0; i < m; i++)
 #pragma GCC unroll 16
         for (int v = 0; v < TILE_N; v++)
             rx_store(out + i * TILE_K + v * RX_LANES, acc[i][v]);
+}
+
+// Where in a map what will be read next is: from line to line of some channels, pixel by pixel.
+struct place {
+    int64_t pixel;
+    int channel, first, end;
+};
+
+static inline struct place
+place(int first, int64_t channels, int64_t pixel)
+{
+    return (struct place){pixel, first, first, first + (int)channels};
+}
+
+static inline void
+advance(struct place *at)
+{
+    at->channel += LINE;
+    if (at->channel >= at->end) {
+        at->channel = at->first;
+        at->pixel++;
+    }
+}
+
+// Of the units from this one on, how many are worked off together, row by row.
+static inline int
+together(int unit, int64_t left)
+{
+    int n = TOGETHER - unit % TOGETHER;
+    n = n < UNITS - unit ? n : UNITS - unit;
+    return left < n ? (int)left : n;
 }
 
 void
@@ -120,126 +161,159 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     const float *restrict w = t[1];   // [R][S][CG][W_PITCH]
     float *restrict y0 = t[2];        // [N][OH][OW][K]
     //@ end
-    float *restrict ring = call->scratch;      // [ROWS][..][COLUMN], row h in slot h % ROWS
-    float *restrict tile = ring + ROWS * ROW;  // [TILE_P][OW][TILE_K]
-    const float *wu = w;                       // of the task's unit
+    float *restrict rings = call->scratch;  // [TOGETHER][ROWS][..][COLUMN], row h in slot h % ROWS
+    float *restrict tile = rings + TOGETHER * ROWS * ROW;  // [TILE_P][OW][TILE_K]
     //@ if not panel
-    float *restrict gathered =
-        tile + TILE_P * OW * TILE_K;  // [UNIT_OUT / RX_LANES][TAPS][RX_LANES]
+    // [TOGETHER][UNIT_OUT / RX_LANES][TAPS][RX_LANES]
+    float *restrict gathered = tile + TILE_P * OW * TILE_K;
     //@ end
     //@ clear
     //@ end
-    for (int i = 0; i < ROWS * ROW / RX_LANES; i++)
-        rx_store(ring + i * RX_LANES, rx_zero());
+    for (int i = 0; i < TOGETHER * ROWS * ROW; i += RX_LANES)
+        if (i % ROW < P * COLUMN || i % ROW >= (P + W) * COLUMN)
+            rx_store(rings + i, rx_zero());
 
-    for (int64_t task = call->first; task < call->last; task++) {
+    for (int64_t task = call->first, units; task < call->last; task += units) {
         const int64_t n = task / UNITS;
-        const int unit = (int)(task % UNITS);
-        wu = w + unit * (int64_t)(BLOCKS * TAPS * BLOCK);  //@ when panel
+        const int unit0 = (int)(task % UNITS);
+        units = together(unit0, call->last - task);
         //@ if not panel
-        for (int k = 0; k < UNIT_OUT; k += RX_LANES)
+        for (int k = 0; k < units * UNIT_OUT; k += RX_LANES)
             for (int tap = 0; tap < TAPS; tap++)
                 rx_store(gathered + k * TAPS + tap * RX_LANES,
-                         rx_load(w + tap * W_PITCH + unit * UNIT_OUT + k));
-        wu = gathered;
-        //@ if not permuted
-        // The inputs of each output's group, from the first that is loaded.
-        int of[RX_LANES];
-        const int k1 = unit * UNIT_OUT + UNIT_OUT < K ? unit * UNIT_OUT + UNIT_OUT : K;
-        const int near = unit * UNIT_OUT / KG * CG / RX_LANES * RX_LANES;
-        const int far = ((k1 - 1) / KG + 1) * CG;
-        for (int lane = 0; lane < RX_LANES; lane++) {
-            const int k = unit * UNIT_OUT + lane;
-            of[lane] = (k < k1 ? k : k1 - 1) / KG * CG - near;
-        }
+                         rx_load(w + tap * W_PITCH + unit0 * UNIT_OUT + k));
         //@ end
-        //@ end
-        int next = 0;  // the first row that is not in the ring
+        int next = 0;  // the first row that is not in the rings
         for (int oh0 = 0; oh0 < OH; oh0 += TILE_P) {
-            const int rows = OH - oh0 < TILE_P ? OH - oh0 : TILE_P;
+            const int rows = OH - oh0 < TILE_P ? OH - oh0 : TILE_P, px = rows * OW;
             const int top = oh0 * ST - P, bottom = top + (rows - 1) * ST + R;
-            // 1. Transform the rows that come into sight; columns outside the map stay zero.
-            next = next > top ? next : top;
-            for (; next < bottom && next < H; next++) {
-                float *restrict to = ring + next % ROWS * ROW + P * COLUMN;
-                for (int wi = 0; wi < W && wi < (OW - 1) * ST + S - P; wi++, to += COLUMN) {
-                    const int64_t pixel = (n * H + next) * W + wi;
-                    //@ if panel
-                    for (int i = 0; i < UNIT_IN; i += RX_LANES) {
-                        const int c = unit * UNIT_IN + i;
-                        //@ if tail_in
-                        const int lanes = UNIT_IN - i < RX_LANES ? UNIT_IN - i : RX_LANES;
-                        //@ end
-                        //@ prologue 0 pixel=pixel channel=c lanes=lanes into=v
-                        const rx_v v = rx_load_n(x0 + pixel * C + c, lanes);
-                        //@ end
-                        rx_store(to + i, v);
-                    }
-                    //@ else
-                    //@ if permuted
-                    for (int i = 0; i < UNIT_IN; i += RX_LANES) {
-                        const int c = unit * UNIT_IN + i;
-                        const int lanes = C - c < RX_LANES ? C - c : RX_LANES;  //@ when tail_in
-                        //@ prologue 0 pixel=pixel channel=c lanes=lanes into=v
-                        const rx_v v = rx_load_n(x0 + pixel * C + c, lanes);
-                        //@ end
-                        rx_store(to + i, v);
-                    }
-                    //@ else
-                    float x_near[UNIT_IN];
-                    for (int c = near; c < far; c += RX_LANES) {
-                        const int lanes = C - c < RX_LANES ? C - c : RX_LANES;  //@ when tail_in
-                        //@ prologue 0 pixel=pixel channel=c lanes=lanes into=v
-                        const rx_v v = rx_load_n(x0 + pixel * C + c, lanes);
-                        //@ end
-                        rx_store(x_near + c - near, v);
-                    }
-                    for (int c = 0; c < CG; c++)
-                        for (int lane = 0; lane < RX_LANES; lane++)
-                            to[c * RX_LANES + lane] = x_near[of[lane] + c];
-                    //@ end
-                    //@ end
-                }
-            }
-            const int px = rows * OW;  // pixels of the strip
             const int64_t first = (n * OH + oh0) * OW;
-            for (int k0 = 0; k0 < UNIT_OUT; k0 += TILE_K) {
-                // 2. Multiply these outputs of the strip.
-                const int column = k0 * OWN;
-                const float *wk = wu + weights_at(k0);
-                for (int row = 0; row < rows; row++) {
-                    const int h = top + row * ST;
-                    const int r0 = h < 0 ? -h : 0, r1 = H - h < R ? H - h : R;
-                    const float *x[R];
-                    for (int r = r0; r < r1; r++)
-                        x[r] = ring + (h + r) % ROWS * ROW;
-                    float *out = tile + row * OW * TILE_K;
-                    for (int i = 0; i < LONG; i++)
-                        multiply(x, i * TILE_M * ST * COLUMN + column, wk, r0, r1, TILE_M,
-                                 out + i * TILE_M * TILE_K);
-                    //@ if uneven
-                    for (int at = LONG * TILE_M; at < OW; at += TILE_M - 1)
-                        multiply(x, at * ST * COLUMN + column, wk, r0, r1, TILE_M - 1,
-                                 out + at * TILE_K);
-                    //@ end
+            const int h0 = next > top ? next : top, h1 = bottom < H ? bottom : H;
+            next = h0 > h1 ? h0 : h1;
+            // What will be read next: a strip of these units or the first of the following ones.
+            const int same = oh0 + TILE_P < OH;
+            const int64_t soon = same || task + units == call->last ? task : task + units;
+            const int soon_unit = (int)(soon % UNITS);
+            struct place ahead = place(soon_unit * UNIT_IN, units * UNIT_IN,
+                                       (soon / UNITS * H + (same ? next : 0)) * W);
+            //@ if epilogue_loads
+            struct place ahead_out = place(soon_unit * UNIT_OUT, units * UNIT_OUT,
+                                           (soon / UNITS * OH + (same ? oh0 + TILE_P : 0)) * OW);
+            //@ end
+            for (int unit = unit0; unit < unit0 + units; unit++) {
+                float *restrict ring = rings + (unit - unit0) * ROWS * ROW;
+                // 1. Transform the rows that come into sight; columns outside the map stay zero.
+                const float *wu;                                   // the unit's weights
+                wu = w + unit * (int64_t)(BLOCKS * TAPS * BLOCK);  //@ when panel
+                wu = gathered + (unit - unit0) * UNIT_OUT * TAPS;  //@ when not panel
+                //@ if not panel
+                //@ if not permuted
+                // The inputs of each output's group, from the first that is loaded.
+                int of[RX_LANES];
+                const int k1 = (unit + 1) * UNIT_OUT < K ? (unit + 1) * UNIT_OUT : K;
+                const int near = unit * UNIT_OUT / KG * CG / RX_LANES * RX_LANES;
+                const int far = ((k1 - 1) / KG + 1) * CG;
+                for (int lane = 0; lane < RX_LANES; lane++) {
+                    const int k = unit * UNIT_OUT + lane;
+                    of[lane] = (k < k1 ? k : k1 - 1) / KG * CG - near;
                 }
-                // 3. Epilogue, a vector of channels at a time.
-                for (int v = 0; v < TILE_K && k0 + v < UNIT_OUT; v += RX_LANES) {
-                    float *out = tile + v;  // these outputs of all pixels
-                    const int k = unit * UNIT_OUT + k0 + v;
-                    //@ if tail_out
-                    const int last = UNIT_OUT * (unit + 1) < K ? UNIT_OUT * (unit + 1) : K;
-                    const int lanes = last - k < RX_LANES ? last - k : RX_LANES;
-                    //@ end
-                    //@ epilogue_begin channel=k lanes=lanes
-                    //@ end
-                    for (int i = 0; i < px; i++) {
-                        //@ epilogue pixel=(first + i) channel=k lanes=lanes at=(out + i * TILE_K)
-                        rx_store_n(y0 + (first + i) * K + k, rx_load(out + i * TILE_K), lanes);
+                //@ end
+                //@ end
+                for (int h = h0; h < h1; h++) {
+                    float *restrict to = ring + h % ROWS * ROW + P * COLUMN;
+                    for (int wi = 0; wi < W && wi < (OW - 1) * ST + S - P; wi++, to += COLUMN) {
+                        const int64_t pixel = (n * H + h) * W + wi;
+                        //@ if panel
+                        for (int i = 0; i < UNIT_IN; i += RX_LANES) {
+                            const int c = unit * UNIT_IN + i;
+                            //@ if tail_in
+                            const int lanes = UNIT_IN - i < RX_LANES ? UNIT_IN - i : RX_LANES;
+                            //@ end
+                            //@ prologue 0 pixel=pixel channel=c lanes=lanes into=v
+                            const rx_v v = rx_load_n(x0 + pixel * C + c, lanes);
+                            //@ end
+                            rx_store(to + i, v);
+                        }
+                        //@ else
+                        //@ if permuted
+                        for (int i = 0; i < UNIT_IN; i += RX_LANES) {
+                            const int c = unit * UNIT_IN + i;
+                            //@ if tail_in
+                            const int lanes = C - c < RX_LANES ? C - c : RX_LANES;
+                            //@ end
+                            //@ prologue 0 pixel=pixel channel=c lanes=lanes into=v
+                            const rx_v v = rx_load_n(x0 + pixel * C + c, lanes);
+                            //@ end
+                            rx_store(to + i, v);
+                        }
+                        //@ else
+                        float x_near[NEAR + 2 * RX_LANES];
+                        for (int c = near; c < far; c += RX_LANES) {
+                            //@ if tail_in
+                            const int lanes = C - c < RX_LANES ? C - c : RX_LANES;
+                            //@ end
+                            //@ prologue 0 pixel=pixel channel=c lanes=lanes into=v
+                            const rx_v v = rx_load_n(x0 + pixel * C + c, lanes);
+                            //@ end
+                            rx_store(x_near + c - near, v);
+                        }
+                        for (int c = 0; c < CG; c++)
+                            for (int lane = 0; lane < RX_LANES; lane++)
+                                to[c * RX_LANES + lane] = x_near[of[lane] + c];
+                        //@ end
                         //@ end
                     }
-                    //@ epilogue_end channel=k lanes=lanes at=(out + i * TILE_K) row=i rows=px
-                    //@ end
+                }
+                for (int k0 = 0; k0 < UNIT_OUT; k0 += TILE_K) {
+                    // 2. Multiply these outputs of the strip.
+                    const float *wk = wu + weights_at(k0);
+                    for (int row = 0; row < rows; row++) {
+                        const int h = top + row * ST;
+                        const int r0 = h < 0 ? -h : 0, r1 = H - h < R ? H - h : R;
+                        const float *x[R];
+                        for (int r = 0; r < R; r++)
+                            x[r] = ring + (r < r0 || r >= r1 ? 0 : (h + r) % ROWS * ROW);
+                        float *out = tile + row * OW * TILE_K;
+                        for (int at = 0; at < OW; at += at < LONG * TILE_M ? TILE_M : TILE_M - 1) {
+                            for (int i = 0; i < AHEAD; i++, advance(&ahead)) {
+                                //@ ahead_prologue 0 pixel=ahead.pixel channel=ahead.channel
+                                rx_prefetch(x0 + ahead.pixel * C + ahead.channel);
+                                //@ end
+                            }
+                            //@ if epilogue_loads
+                            for (int i = 0; i < AHEAD_OUT; i++, advance(&ahead_out)) {
+                                //@ ahead_epilogue pixel=ahead_out.pixel channel=ahead_out.channel
+                                //@ end
+                            }
+                            //@ end
+                            const int from = at * ST * COLUMN + k0 * OWN;
+                            //@ if uneven
+                            if (at >= LONG * TILE_M) {
+                                multiply(x, from, wk, r0, r1, TILE_M - 1, out + at * TILE_K);
+                                continue;
+                            }
+                            //@ end
+                            multiply(x, from, wk, r0, r1, TILE_M, out + at * TILE_K);
+                        }
+                    }
+                    // 3. Epilogue, a vector of channels at a time.
+                    for (int v = 0; v < TILE_K && k0 + v < UNIT_OUT; v += RX_LANES) {
+                        float *o = tile + v;  // these outputs of all pixels
+                        const int k = unit * UNIT_OUT + k0 + v;
+                        //@ if tail_out
+                        const int last = (unit + 1) * UNIT_OUT < K ? (unit + 1) * UNIT_OUT : K;
+                        const int lanes = last - k < RX_LANES ? last - k : RX_LANES;
+                        //@ end
+                        //@ epilogue_begin channel=k lanes=lanes
+                        //@ end
+                        for (int i = 0; i < px; i++) {
+                            //@ epilogue pixel=(first + i) channel=k lanes=lanes at=(o + i * TILE_K)
+                            rx_store_n(y0 + (first + i) * K + k, rx_load(o + i * TILE_K), lanes);
+                            //@ end
+                        }
+                        //@ epilogue_end channel=k lanes=lanes at=(o + i * TILE_K) row=i rows=px
+                        //@ end
+                    }
                 }
             }
         }

@@ -165,7 +165,7 @@ strip_rows(const struct list *list, struct rx_config config)
         weights = (int64_t)g->r * g->s * (roles.c / g->groups) * config.tile_n * config.lanes;
     for (int strips = 1; strips < roles.oh; strips++) {
         config.tile_pixels = (roles.oh + strips - 1) / strips;
-        const int64_t bytes = rx_cpu_scratch_bytes(p, &config) + weights * (int64_t)sizeof(float);
+        const int64_t bytes = rx_cpu_ring_bytes(p, &config) + weights * (int64_t)sizeof(float);
         if (bytes <= list->machine->l1_bytes)
             return config.tile_pixels;
     }

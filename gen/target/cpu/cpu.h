@@ -27,4 +27,8 @@ rx_cpu_estimate(const struct rx_machine *machine, const struct rx_problem *probl
 int64_t
 rx_cpu_scratch_bytes(const struct rx_problem *problem, const struct rx_config *config);
 
+// Bytes of it that one unit of gconv_fwd or gconv_dgrad goes through again and again.
+int64_t
+rx_cpu_ring_bytes(const struct rx_problem *problem, const struct rx_config *config);
+
 #endif

@@ -46,10 +46,10 @@ panel_floats(const struct rx_problem *p, const struct rx_config *config)
            kept * (config->tile_w + RX_BLOCK);
 }
 
-// gconv_fwd, gconv_dgrad: a ring of the rows that a strip sees, a tile of results, and the narrow
-// groups' weights.
+// gconv_fwd, gconv_dgrad: for each of some units a ring of the rows that a strip sees and the
+// narrow groups' weights; a tile of results.
 static int64_t
-ring_floats(const struct rx_problem *p, const struct rx_config *config)
+ring_floats(const struct rx_problem *p, const struct rx_config *config, int together)
 {
     const struct rx_geometry *g = &p->geometry, roles = rx_units_roles(p);
     const struct rx_units units = rx_units_of(&roles, config->lanes);
@@ -63,7 +63,21 @@ ring_floats(const struct rx_problem *p, const struct rx_config *config)
         pixels = strip * g->w + st - 1;
     }
     const int64_t weights = rx_weights_layout(g) == RX_LAYOUT_LANES ? units.out * taps : 0;
-    return rows * row * units.column + pixels * config->tile_n * config->lanes + weights;
+    return together * (rows * row * units.column + weights) +
+           pixels * config->tile_n * config->lanes;
+}
+
+int64_t
+rx_cpu_ring_bytes(const struct rx_problem *p, const struct rx_config *config)
+{
+    return ring_floats(p, config, 1) * (int64_t)sizeof(float);
+}
+
+static int
+units_together(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_geometry roles = rx_units_roles(p);
+    return rx_units_of(&roles, config->lanes).together;
 }
 
 // gconv_wgrad: the expanded rows that a task sees, a tile of gradients, and the sums of a vector of
@@ -86,7 +100,7 @@ rx_cpu_scratch_bytes(const struct rx_problem *p, const struct rx_config *config)
     if (strcmp(config->skeleton, "gconv_wgrad") == 0)
         return lanes_floats(p, config) * element;
     if (strncmp(config->skeleton, "gconv_", 6) == 0)
-        return ring_floats(p, config) * element;
+        return ring_floats(p, config, units_together(p, config)) * element;
     switch (p->op) {
     case RX_PROBLEM_MAP:
     case RX_PROBLEM_MAXPOOL:
