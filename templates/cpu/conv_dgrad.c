@@ -24,7 +24,7 @@ enum { TAPS_PITCH = TAPS + 16 };                           // of a panel row: ne
 enum { ROWS = (TILE_P + TILE_M - 1) / TILE_M * TILE_M };   // of the panel
 enum { BLOCK = 16, BLOCKS = (CG + BLOCK - 1) / BLOCK };    // inputs that lie together in w
 enum { TILE_C = TILE_N * RX_LANES };                       // inputs of a register tile
-enum { TILE_W = 16, TILE_PITCH = TILE_W + 16 };            // inputs that go through the epilogue
+enum { TILE_W = 16, ROW = TILE_W + 16 };                   // inputs that go through the epilogue
 enum { KEEP = 1 };                                         // 1: statistics look at them again
 enum { STEP = TAPS < 256 ? 2 : 4 };                        // multiplies between two prefetches
 enum { AHEAD = R * S * ((KG + STEP - 1) / STEP) };         // prefetches in a register tile
@@ -76,7 +76,7 @@ multiply(const float *restrict panel,  // [TILE_M][TAPS_PITCH]
          const float *restrict w,      // [..][R][S][KG][BLOCK]
          int r0, int s0,
          const void *const *ahead,  // [AHEAD]
-         float *restrict out)       // [TILE_M][TILE_PITCH]
+         float *restrict out)       // [TILE_M][ROW]
 {
     rx_v acc[TILE_M][TILE_N];
 #pragma GCC unroll 16
@@ -108,7 +108,7 @@ multiply(const float *restrict panel,  // [TILE_M][TAPS_PITCH]
     for (int i = 0; i < TILE_M; i++)
 #pragma GCC unroll 16
         for (int v = 0; v < TILE_N; v++)
-            rx_store(out + i * TILE_PITCH + v * RX_LANES, acc[i][v]);
+            rx_store(out + i * ROW + v * RX_LANES, acc[i][v]);
 }
 
 void
@@ -120,7 +120,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     float *restrict y0 = t[2];        // [N][H][W][C]
     //@ end
     float *restrict panel = call->scratch;             // [ROWS][TAPS_PITCH]
-    float *restrict tile = panel + ROWS * TAPS_PITCH;  // [ROWS or TILE_M][TILE_PITCH]
+    float *restrict tile = panel + ROWS * TAPS_PITCH;  // [ROWS or TILE_M][ROW]
     int64_t pixel[ROWS + TILE_M];                      // of each row of the panel
     const int64_t pixels = (int64_t)call->n * H * W;
     //@ clear
@@ -202,7 +202,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 //@ end
                 //@ end
                 for (int i = 0; i < rows; i += TILE_M) {
-                    float *out = tile + KEEP * i * TILE_PITCH;
+                    float *out = tile + KEEP * i * ROW;
                     //@ if epilogue_loads
                     // What the epilogue will read next: for the rows or channels that follow.
                     int row = i + TILE_M, channel = g * CG + c0;
@@ -246,7 +246,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                         for (int v = 0; v < vectors; v++) {
                             const int64_t p = pixel[i + j];
                             const int c = g * CG + c0 + v * RX_LANES;
-                            float *const result = out + j * TILE_PITCH + v * RX_LANES;
+                            float *const result = out + j * ROW + v * RX_LANES;
                             //@ if tail_in
                             const int left = CG - c0 - v * RX_LANES;
                             const int lanes = left < RX_LANES ? left : RX_LANES;
@@ -263,9 +263,9 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     const int left = CG - c0 - v * RX_LANES;
                     const int lanes = left < RX_LANES ? left : RX_LANES;
                     //@ end
-                    const float *const out = tile + v * RX_LANES;  //@ when kept
-                    //@ epilogue_end channel=c lanes=lanes at=(out + i * TILE_PITCH) row=i rows=rows vector=v
-                    (void)out, (void)c, (void)lanes;
+                    const float *const t = tile + v * RX_LANES;  //@ when kept
+                    //@ epilogue_end channel=c lanes=lanes at=(t + i * ROW) row=i rows=rows vector=v
+                    (void)t, (void)c, (void)lanes;
                     //@ end
                 }
                 //@ end

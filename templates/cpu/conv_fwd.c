@@ -26,7 +26,7 @@ enum { PANEL = (TILE_P + TILE_M - 1) / TILE_M };           // register tiles of 
 enum { ROWS = PANEL * TILE_M };                            // pixels of the panel
 enum { BLOCK = 16, BLOCKS = (KG + BLOCK - 1) / BLOCK };    // outputs that lie together in w
 enum { TILE_K = TILE_N * RX_LANES };                       // outputs of a register tile
-enum { TILE_W = 16, TILE_PITCH = TILE_W + 16 };            // outputs that go through the epilogue
+enum { TILE_W = 16, ROW = TILE_W + 16 };                   // outputs that go through the epilogue
 enum { KEEP = 1 };                                         // 1: statistics look at them again
 enum { STEP = TAPS < 256 ? 2 : 4 };                        // multiplies between two prefetches
 enum { AHEAD = (TAPS + STEP - 1) / STEP };                 // prefetches in a register tile
@@ -53,7 +53,7 @@ static __attribute__((noinline)) void
 multiply(const float *restrict panel,  // [TILE_M][TAPS_PITCH]
          const float *restrict w,      // [..][TAPS][BLOCK]
          const void *const *ahead,     // [AHEAD]
-         float *restrict out)          // [TILE_M][TILE_PITCH]
+         float *restrict out)          // [TILE_M][ROW]
 {
     rx_v acc[TILE_M][TILE_N];
 #pragma GCC unroll 16
@@ -83,7 +83,7 @@ multiply(const float *restrict panel,  // [TILE_M][TAPS_PITCH]
     for (int i = 0; i < TILE_M; i++)
 #pragma GCC unroll 16
         for (int v = 0; v < TILE_N; v++)
-            rx_store(out + i * TILE_PITCH + v * RX_LANES, acc[i][v]);
+            rx_store(out + i * ROW + v * RX_LANES, acc[i][v]);
 }
 
 // Register tiles of the next panel: what is left of a part and of a share, in equal panels.
@@ -104,7 +104,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     float *restrict y0 = t[2];        // [N][OH][OW][K]
     //@ end
     float *restrict panel = call->scratch;             // [ROWS][TAPS_PITCH]
-    float *restrict tile = panel + ROWS * TAPS_PITCH;  // [ROWS or TILE_M][TILE_PITCH]
+    float *restrict tile = panel + ROWS * TAPS_PITCH;  // [ROWS or TILE_M][ROW]
     const int64_t pixels = (int64_t)call->n * OH * OW, units = (pixels + TILE_M - 1) / TILE_M;
     //@ clear
     //@ end
@@ -173,7 +173,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 //@ end
                 //@ end
                 for (int i = 0; i < rows; i += TILE_M) {
-                    float *out = tile + KEEP * i * TILE_PITCH;
+                    float *out = tile + KEEP * i * ROW;
                     //@ if epilogue_loads
                     // What the epilogue will read next: for the rows or channels that follow.
                     int row = i + TILE_M, channel = g * KG + k0;
@@ -218,7 +218,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                         for (int v = 0; v < vectors; v++) {
                             const int64_t p = first + i + j;
                             const int k = g * KG + k0 + v * RX_LANES;
-                            float *const result = out + j * TILE_PITCH + v * RX_LANES;
+                            float *const result = out + j * ROW + v * RX_LANES;
                             //@ if tail_out
                             const int left = KG - k0 - v * RX_LANES;
                             const int lanes = left < RX_LANES ? left : RX_LANES;
@@ -235,9 +235,9 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     const int left = KG - k0 - v * RX_LANES;
                     const int lanes = left < RX_LANES ? left : RX_LANES;
                     //@ end
-                    const float *const out = tile + v * RX_LANES;  //@ when kept
-                    //@ epilogue_end channel=k lanes=lanes at=(out + i * TILE_PITCH) row=i rows=rows vector=v
-                    (void)out, (void)k, (void)lanes;
+                    const float *const t = tile + v * RX_LANES;  //@ when kept
+                    //@ epilogue_end channel=k lanes=lanes at=(t + i * ROW) row=i rows=rows vector=v
+                    (void)t, (void)k, (void)lanes;
                     //@ end
                 }
                 //@ end
