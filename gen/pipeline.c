@@ -155,7 +155,9 @@ rx_pipeline_run(const struct rx_options *options, const struct rx_location *loca
     }
     if (status == RX_OK)
         status = rx_network_select(net, &rx_target_cpu, location->templates, error);
-    if (status == RX_OK)
+    if (status == RX_OK) {
         rx_network_assemble(net);
+        rx_network_slice(net);
+    }
     return status;
 }

@@ -63,6 +63,10 @@ struct rx_plan_program {
     int labels;  // tensor: i32 [N], -1 likewise
     int logits;  // tensor: f32 [N][classes]
     int loss;    // tensor: f32 [N]
+    // The first slice_steps steps run on slice_images images at a time (more where there are more
+    // threads), one slice after the other, so that what they hand to each other stays in the cache;
+    // 0: all steps run on all images.
+    int slice_steps, slice_images;
 };
 
 // What a parameter tensor is, which decides its initial value, its layout and its weight decay.

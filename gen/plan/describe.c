@@ -168,6 +168,14 @@ rx_explain_print(const struct rx_network *net, struct rx_text *text)
                        k->bytes_fixed / 1e6,
                        k->runner_up.skeleton != NULL ? k->runner_up.skeleton : "none");
     }
+    const struct rx_plan_program *infer = &net->plan.program[RX_PROGRAM_INFER];
+    if (infer->slice_steps > 0)
+        rx_text_printf(
+            text,
+            "evaluation runs its first %d of %d steps on %d images at a time: their maps "
+            "stay in a cache of %.0f MB\n",
+            infer->slice_steps, infer->n_steps, infer->slice_images,
+            (double)net->machine.l3_bytes / 1e6);
 }
 
 void
@@ -184,5 +192,8 @@ rx_explain_print_json(const struct rx_network *net, struct rx_text *text)
                                "flops_image", k->flops_image, "flops_fixed", k->flops_fixed,
                                "bytes_image", k->bytes_image, "bytes_fixed", k->bytes_fixed));
     }
-    add_json(text, json_pack("{s:s, s:o}", "model", net->plan.model, "kernels", kernels));
+    const struct rx_plan_program *infer = &net->plan.program[RX_PROGRAM_INFER];
+    add_json(text,
+             json_pack("{s:s, s:o, s:{s:i, s:i}}", "model", net->plan.model, "kernels", kernels,
+                       "slice", "steps", infer->slice_steps, "images", infer->slice_images));
 }

@@ -49,6 +49,10 @@ rx_network_select(struct rx_network *net, const struct rx_target *target, const 
 void
 rx_network_assemble(struct rx_network *net);
 
+// Decides whether evaluation runs its first steps on a few images at a time; says so in the plan.
+void
+rx_network_slice(struct rx_network *net);
+
 // Appends plan.c: the plan as C data, and main.
 void
 rx_network_print_plan(const struct rx_network *net, struct rx_text *text);

@@ -157,8 +157,8 @@ print_head(const struct rx_plan *p, const char *hash, struct rx_text *out)
     static const char *const name[RX_PROGRAMS] = {"TRAIN", "FOLD", "INFER"};
     for (int i = 0; i < RX_PROGRAMS; i++) {
         const struct rx_plan_program *q = &p->program[i];
-        rx_text_printf(out, "        {%d, %s, %d, %d, %d, %d},\n", q->n_steps, name[i], q->input,
-                       q->labels, q->logits, q->loss);
+        rx_text_printf(out, "        {%d, %s, %d, %d, %d, %d, %d, %d},\n", q->n_steps, name[i],
+                       q->input, q->labels, q->logits, q->loss, q->slice_steps, q->slice_images);
     }
     rx_text_add(out, "    },\n};\n\n");
 }
@@ -192,6 +192,9 @@ rx_network_print_steps(const struct rx_network *net, struct rx_text *text)
     const struct rx_plan *p = &net->plan;
     for (int i = 0; i < RX_PROGRAMS; i++) {
         rx_text_printf(text, "%s: %d steps\n", name[i], p->program[i].n_steps);
+        if (p->program[i].slice_steps > 0)
+            rx_text_printf(text, "  the first %d on %d images at a time\n",
+                           p->program[i].slice_steps, p->program[i].slice_images);
         for (int j = 0; j < p->program[i].n_steps; j++) {
             const struct rx_plan_step *s = &p->program[i].step[j];
             rx_text_printf(text, "  %4d %-28s %s", j, s->label, p->kernel[s->kernel].name);

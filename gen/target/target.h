@@ -26,7 +26,8 @@ struct rx_machine {
     int lanes;      // f32 elements of a vector
     int registers;  // vector registers
     int64_t l1_bytes, l2_bytes;
-    char flags[256];  // what the compiler is told: -march=... -mprefer-vector-width=...
+    int64_t l3_bytes;  // of one or a few cores: not all of a large machine's
+    char flags[256];   // what the compiler is told: -march=... -mprefer-vector-width=...
 };
 
 enum { RX_KERNEL_NAME_CHARS = 128, RX_WHY_CHARS = 256 };

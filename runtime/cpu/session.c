@@ -88,6 +88,45 @@ mark_used(const struct rx_plan *plan, int programs, int64_t *offset)
     }
 }
 
+// Images of a slice of this program, or 0 where it takes all images at once.
+static int
+slice_of(const struct rx_plan_program *p, int batch, int threads)
+{
+    const int images = p->slice_images > threads ? p->slice_images : threads;
+    return p->slice_steps > 0 && images < batch ? images : 0;
+}
+
+// 1 for a tensor of all images that slices read or write a part of, as it is alive before or after
+// them.
+static int
+outlives_slices(const struct rx_plan *plan, int program, int tensor)
+{
+    const struct rx_plan_program *p = &plan->program[program];
+    const struct rx_plan_tensor *t = &plan->tensor[tensor];
+    return t->life == RX_LIFE_STEPS && t->program == program &&
+           (tensor == p->input || t->last >= p->slice_steps);
+}
+
+// Bytes and lifetime of a step's tensor. What slices use is alive during all of them.
+static struct rx_interval
+interval_of(const struct rx_plan *plan, int program, int tensor, int batch, int threads)
+{
+    const struct rx_plan_program *p = &plan->program[program];
+    const struct rx_plan_tensor *t = &plan->tensor[tensor];
+    const int slice = slice_of(p, batch, threads);
+    struct rx_interval v = {
+        .bytes = size_of(t, batch, threads), .first = t->first, .last = t->last};
+    if (slice == 0 || t->first >= p->slice_steps)
+        return v;
+    if (!outlives_slices(plan, program, tensor)) {
+        v.bytes = size_of(t, slice, threads);
+        return v;
+    }
+    v.first = 0;
+    v.last = t->last < p->slice_steps ? p->slice_steps - 1 : t->last;
+    return v;
+}
+
 // Places the tensors of one program from `base` on; returns the bytes they take.
 static int64_t
 place_program(const struct rx_plan *plan, int program, int batch, int threads, int64_t base,
@@ -101,8 +140,7 @@ place_program(const struct rx_plan *plan, int program, int batch, int threads, i
         if (t->life != RX_LIFE_STEPS || t->program != program || offset[i] == ABSENT)
             continue;
         tensor[n] = i;
-        v[n++] = (struct rx_interval){
-            .bytes = size_of(t, batch, threads), .first = t->first, .last = t->last};
+        v[n++] = interval_of(plan, program, i, batch, threads);
     }
     const int64_t total = rx_planner_place(v, n);
     for (size_t i = 0; i < n; i++)
@@ -278,13 +316,18 @@ run_share(void *user, int thread, int n_threads)
     job->kernel->fn(&call, s->pointer);
 }
 
+// Runs a step of a program on images [first, first + n) of a slice, or, from 0 on, of all.
 static void
-run_step(struct rx_session *s, const struct rx_plan_step *step, int n)
+run_step(struct rx_session *s, int program, int step_number, int first, int n)
 {
+    const struct rx_plan_step *step = &s->plan->program[program].step[step_number];
     const struct rx_plan_kernel *k = &s->plan->kernel[step->kernel];
     for (int i = 0; i < step->n_args; i++) {
         const struct rx_plan_arg *arg = &s->plan->arg[step->first_arg + i];
         s->pointer[i] = s->block + s->place.offset[arg->tensor] + arg->offset_bytes;
+        if (first > 0 && outlives_slices(s->plan, program, arg->tensor))
+            s->pointer[i] =
+                (char *)s->pointer[i] + first * s->plan->tensor[arg->tensor].image_bytes;
     }
     const int64_t units = n * k->task_image + k->task_fixed;
     struct job job = {.session = s,
@@ -295,15 +338,6 @@ run_step(struct rx_session *s, const struct rx_plan_step *step, int n)
     rx_pool_run(s->pool, run_share, &job);
 }
 
-void
-rx_session_run(struct rx_session *s, int program, int n)
-{
-    assert((s->programs >> program & 1) && n >= 1 && n <= s->batch);
-    const struct rx_plan_program *p = &s->plan->program[program];
-    for (int i = 0; i < p->n_steps; i++)
-        run_step(s, &p->step[i], n);
-}
-
 static double
 now(void)
 {
@@ -312,16 +346,41 @@ now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void
-rx_session_run_timed(struct rx_session *s, int program, int n, double *seconds)
+// Steps [from, to) on images [first, first + n); `seconds` NULL: not timed.
+static void
+run_steps(struct rx_session *s, int program, int from, int to, int first, int n, double *seconds)
 {
-    assert((s->programs >> program & 1) && n >= 1 && n <= s->batch);
-    const struct rx_plan_program *p = &s->plan->program[program];
-    double before = now();
-    for (int i = 0; i < p->n_steps; i++) {
-        run_step(s, &p->step[i], n);
+    double before = seconds != NULL ? now() : 0;
+    for (int i = from; i < to; i++) {
+        run_step(s, program, i, first, n);
+        if (seconds == NULL)
+            continue;
         const double after = now();
         seconds[i] += after - before;
         before = after;
     }
+}
+
+static void
+run_program(struct rx_session *s, int program, int n, double *seconds)
+{
+    assert((s->programs >> program & 1) && n >= 1 && n <= s->batch);
+    const struct rx_plan_program *p = &s->plan->program[program];
+    const int slice = slice_of(p, s->batch, s->threads);
+    const int sliced = slice > 0 ? p->slice_steps : 0;
+    for (int first = 0; sliced > 0 && first < n; first += slice)
+        run_steps(s, program, 0, sliced, first, n - first < slice ? n - first : slice, seconds);
+    run_steps(s, program, sliced, p->n_steps, 0, n, seconds);
+}
+
+void
+rx_session_run(struct rx_session *s, int program, int n)
+{
+    run_program(s, program, n, NULL);
+}
+
+void
+rx_session_run_timed(struct rx_session *s, int program, int n, double *seconds)
+{
+    run_program(s, program, n, seconds);
 }

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "runtime/base/file.h"
 #include "runtime/base/memory.h"
 #include "runtime/safetensors.h"
 #include "tests/support/command.h"
@@ -213,6 +214,35 @@ check_logits(const struct trajectory *t)
     rx_safetensors_close(&file);
 }
 
+// Logits are the same bits however images are batched and threads share the work.
+static void
+check_bits(const struct trajectory *t)
+{
+    static const struct {
+        int batch, threads;
+    } way[] = {{1, 1}, {1, 2}, {1, 7}, {3, 5}, {16, 3}};
+    char path[2][2 * PATH_CHARS];
+    snprintf(path[0], sizeof path[0], "%s/logits.safetensors", t->folder);
+    snprintf(path[1], sizeof path[1], "%s/again.safetensors", t->folder);
+    struct rx_text first = {0};
+    struct rx_error error = {0};
+    assert_int_equal(rx_file_read(path[0], &first, &error), RX_OK);
+    for (size_t i = 0; i < sizeof way / sizeof *way; i++) {
+        struct rx_command c = {0};
+        struct rx_text again = {0};
+        rx_command_add(&c, "%s/net/infer --weights %s/weights.safetensors --batch %d --threads %d",
+                       t->folder, t->folder, way[i].batch, way[i].threads);
+        rx_command_add(&c, "--input %s/images.safetensors --output %s", t->folder, path[1]);
+        rx_command_run_well(&c);
+        rx_command_close(&c);
+        assert_int_equal(rx_file_read(path[1], &again, &error), RX_OK);
+        if (again.n != first.n || memcmp(rx_text_str(&again), rx_text_str(&first), first.n) != 0)
+            fail_msg("batch %d, %d threads: other logits", way[i].batch, way[i].threads);
+        rx_text_close(&again);
+    }
+    rx_text_close(&first);
+}
+
 // Runs `steps` of a golden run; its weights go to trained.safetensors, its run folder to run/.
 static void
 train(const struct trajectory *t, const json_t *run, int steps, struct rx_command *c)
@@ -317,6 +347,7 @@ rx_trajectory_check(const char *golden, const char *form, enum rx_trajectory_run
     write_weights(&t);
     write_data(&t);
     check_logits(&t);
+    check_bits(&t);
     const char *name;
     json_t *run;
     int n = 0;

@@ -45,6 +45,7 @@ set_caches(struct rx_machine *machine)
 {
     machine->l1_bytes = 32 << 10;
     machine->l2_bytes = 512 << 10;
+    machine->l3_bytes = 16 << 20;
     if (machine->lanes == 16)
         machine->l2_bytes = 1 << 20;
 }
