@@ -79,6 +79,8 @@ remake(const struct rx_options *o, struct rx_network *net)
     rx_text_printf(&text, "rxgen models/%s", slash != NULL ? slash + 1 : o->model);
     if (o->form != RX_FORM_C)
         rx_text_printf(&text, " --form %s", net->plan.form);
+    if (o->gradients == RX_GRADIENTS_STORE)
+        rx_text_add(&text, " --gradients store");
     for (int i = 0; i < o->n_settings; i++)
         rx_text_printf(&text, " --set %s=%s", o->setting[i].key, o->setting[i].value);
     const char *kept = rx_arena_text(&net->arena, rx_text_str(&text));

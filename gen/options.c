@@ -9,6 +9,7 @@ const char RX_USAGE[] =
     "usage: rxgen [options] MODEL.lua      generate and build out/<model>/\n"
     "  --set KEY=VALUE   override a field of the model (--describe lists them)\n"
     "  --form a|b|c      which of the paper's equivalent block forms (default c)\n"
+    "  --gradients update|store  of weights: used where they are summed (default), or kept\n"
     "  --target auto|cpu|cuda    cuda comes later\n"
     "  --dtype f32|bf16  storage of activations; bf16 comes later\n"
     "  --arch ARCH       native, x86-64-v3, x86-64-v4, x86-64-v2\n"
@@ -24,6 +25,7 @@ const char RX_USAGE[] =
 enum flag {
     SET,
     FORM,
+    GRADIENTS,
     TARGET,
     DTYPE,
     ARCH,
@@ -46,9 +48,9 @@ enum flag {
 enum { FIRST_WITHOUT_VALUE = DESCRIBE, JOBS_MAX = 256 };
 
 static const char *const NAME[N_FLAGS] = {
-    "--set",      "--form",         "--target", "--dtype", "--arch",    "--out",
-    "--tune",     "--tune-seconds", "--wisdom", "--dump",  "--only",    "--jobs",
-    "--describe", "--explain",      "--json",   "--quiet", "--version", "--help",
+    "--set",     "--form",         "--gradients", "--target",  "--dtype", "--arch", "--out",
+    "--tune",    "--tune-seconds", "--wisdom",    "--dump",    "--only",  "--jobs", "--describe",
+    "--explain", "--json",         "--quiet",     "--version", "--help",
 };
 
 static int
@@ -82,6 +84,15 @@ one_of(const char *flag, const char *value, const char *now, const char *coming,
 }
 
 static int
+parse_gradients(struct rx_options *o, const char *value, struct rx_error *error)
+{
+    if (strcmp(value, "update") != 0 && strcmp(value, "store") != 0)
+        return rx_error_user(error, "--gradients %.40s: it is update or store", value);
+    o->gradients = value[0] == 'u' ? RX_GRADIENTS_UPDATE : RX_GRADIENTS_STORE;
+    return RX_OK;
+}
+
+static int
 parse_value(struct rx_options *o, enum flag flag, char *value, struct rx_error *error)
 {
     switch (flag) {
@@ -92,6 +103,8 @@ parse_value(struct rx_options *o, enum flag flag, char *value, struct rx_error *
             return rx_error_user(error, "--form %.40s: it is a, b or c", value);
         o->form = (enum rx_form)(value[0] - 'a');
         return RX_OK;
+    case GRADIENTS:
+        return parse_gradients(o, value, error);
     case TARGET:
         if (strcmp(value, "auto") == 0)
             return RX_OK;

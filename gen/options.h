@@ -21,6 +21,7 @@ struct rx_options {
     int n_settings;
     struct rx_setting setting[RX_SETTINGS_MAX];
     enum rx_form form;
+    enum rx_gradients gradients;
     const char *arch;
     const char *out;   // NULL: out/<model>
     const char *dump;  // NULL: no dump

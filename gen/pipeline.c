@@ -74,7 +74,7 @@ run_fuse(struct job *j)
 static int
 run_layout(struct job *j)
 {
-    rx_pass_layout(&j->unit->graph, j->unit->mode, &j->unit->regions);
+    rx_pass_layout(&j->unit->graph, j->unit->mode, j->options->gradients, &j->unit->regions);
     return RX_OK;
 }
 

@@ -7,6 +7,7 @@
 //                 dgamma (write), dbeta (write)
 //   transpose     WEIGHTS, WEIGHTS_DGRAD (write)
 //   reduce        WEIGHTS_PARTIAL, VECTOR (write)
+//   update        WEIGHTS_PARTIAL, VECTOR weights (read write), momentum (read write), HYPER
 //   bias_grad     MAP OUT dy, VECTOR (write)
 //   sgd           VECTOR weights (read write), momentum (read write), gradient, HYPER
 #include "runtime/problem.h"

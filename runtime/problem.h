@@ -36,6 +36,7 @@ enum rx_dtype { RX_F32, RX_BF16, RX_F64, RX_U8, RX_I32 };
 //   bn_grad_coef  sums partials -> COEF {a, b, c} of dy = a*dz + b*(y - mean) + c; dgamma, dbeta
 //   transpose     forward weights -> data gradient weights
 //   reduce        weight partials of all threads, summed in thread order -> gradient
+//   update        the same sum, but used at once: one SGD update; the gradient is kept nowhere
 //   bias_grad     db[k] = sum_n x[n,0,0,k]
 //   sgd           one SGD update of a flat vector
 #define RX_PROBLEM_OPS(X)                                                                          \
@@ -53,6 +54,7 @@ enum rx_dtype { RX_F32, RX_BF16, RX_F64, RX_U8, RX_I32 };
     X(BN_GRAD_COEF, "bn_grad_coef", NONE, NONE, NONE)                                              \
     X(TRANSPOSE, "transpose", NONE, NONE, NONE)                                                    \
     X(REDUCE, "reduce", NONE, NONE, NONE)                                                          \
+    X(UPDATE, "update", NONE, NONE, NONE)                                                          \
     X(BIAS_GRAD, "bias_grad", NONE, NONE, NONE)                                                    \
     X(SGD, "sgd", NONE, NONE, NONE)
 

@@ -169,16 +169,21 @@ run_transpose(const struct run *run)
                         w[rx_weights_index(g, k, c, r, s)];
 }
 
+// Element i of a weight gradient: the sum over all threads' parts.
+static double
+sum_of_parts(const struct run *run, int64_t i)
+{
+    double sum = 0;
+    for (int thread = 0; thread < run->n_threads; thread++)
+        sum += ((const float *)run->t[0])[thread * operand(run, 1)->c + i];
+    return sum;
+}
+
 static void
 run_reduce(const struct run *run)
 {
-    const int64_t count = operand(run, 1)->c;
-    for (int64_t i = 0; i < count; i++) {
-        double sum = 0;
-        for (int thread = 0; thread < run->n_threads; thread++)
-            sum += ((const float *)run->t[0])[thread * count + i];
-        ((float *)run->t[1])[i] = (float)sum;
-    }
+    for (int64_t i = 0; i < operand(run, 1)->c; i++)
+        ((float *)run->t[1])[i] = (float)sum_of_parts(run, i);
 }
 
 static void
@@ -194,18 +199,32 @@ run_bias_grad(const struct run *run)
 
 // PyTorch's rule: g += wd*w; buf = first ? g : m*buf + g; w -= lr * (nesterov ? g + m*buf : buf).
 static void
+step_of_sgd(const struct run *run, const float *hyper, double gradient, float *w, float *momentum)
+{
+    const double m = hyper[RX_HYPER_MOMENTUM], wd = hyper[run->problem->hyper_row];
+    const double g = gradient + wd * *w;
+    const double buf = hyper[RX_HYPER_FIRST] != 0 ? g : m * *momentum + g;
+    const double step = hyper[RX_HYPER_NESTEROV] != 0 ? g + m * buf : buf;
+    *momentum = (float)buf;
+    *w = (float)(*w - hyper[RX_HYPER_LR] * step);
+}
+
+static void
 run_sgd(const struct run *run)
 {
     float *w = run->t[0], *momentum = run->t[1];
     const float *gradient = run->t[2], *hyper = run->t[3];
-    const double m = hyper[RX_HYPER_MOMENTUM], wd = hyper[run->problem->hyper_row];
-    for (int64_t i = 0; i < operand(run, 0)->c; i++) {
-        const double g = gradient[i] + wd * w[i];
-        const double buf = hyper[RX_HYPER_FIRST] != 0 ? g : m * momentum[i] + g;
-        const double step = hyper[RX_HYPER_NESTEROV] != 0 ? g + m * buf : buf;
-        momentum[i] = (float)buf;
-        w[i] = (float)(w[i] - hyper[RX_HYPER_LR] * step);
-    }
+    for (int64_t i = 0; i < operand(run, 0)->c; i++)
+        step_of_sgd(run, hyper, gradient[i], &w[i], &momentum[i]);
+}
+
+static void
+run_update(const struct run *run)
+{
+    float *w = run->t[1], *momentum = run->t[2];
+    const float *hyper = run->t[3];
+    for (int64_t i = 0; i < operand(run, 1)->c; i++)
+        step_of_sgd(run, hyper, sum_of_parts(run, i), &w[i], &momentum[i]);
 }
 
 typedef void
@@ -219,6 +238,7 @@ rx_reference_run_plain(const struct rx_problem *problem, int n, int n_threads, v
         [RX_PROBLEM_BN_FOLD] = run_bn_fold,     [RX_PROBLEM_BN_GRAD_COEF] = run_bn_grad_coef,
         [RX_PROBLEM_TRANSPOSE] = run_transpose, [RX_PROBLEM_REDUCE] = run_reduce,
         [RX_PROBLEM_BIAS_GRAD] = run_bias_grad, [RX_PROBLEM_SGD] = run_sgd,
+        [RX_PROBLEM_UPDATE] = run_update,
     };
     const struct run run = {.problem = problem, .n = n, .n_threads = n_threads, .t = t};
     if (plain[problem->op] == NULL)
@@ -256,9 +276,9 @@ rx_reference_operand_bytes(const struct rx_problem *problem, int i, int n, int n
     case RX_OPERAND_WEIGHTS_DGRAD:
         return f32 * rx_weights_count(&t);
     case RX_OPERAND_WEIGHTS_PARTIAL:
-        // `reduce` knows its weights as a flat vector, its geometry says nothing.
+        // `reduce` and `update` know their weights as a flat vector, their geometry says nothing.
         return f32 * threads *
-               (problem->op == RX_PROBLEM_REDUCE ? problem->operand[1].c : rx_weights_count(g));
+               (problem->op == RX_PROBLEM_CONV_WGRAD ? rx_weights_count(g) : problem->operand[1].c);
     case RX_OPERAND_INDEX:
         return (int64_t)n * g->oh * g->ow * o->c;
     case RX_OPERAND_LABELS:

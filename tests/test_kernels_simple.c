@@ -143,6 +143,14 @@ test_sgd(void **state)
         rx_case_operand(p, RX_OPERAND_VECTOR, 0, RX_READ | RX_WRITE, counts[i], 0, "v1");
         rx_case_operand(p, RX_OPERAND_VECTOR, 0, RX_READ, counts[i], 0, "v2");
         rx_case_operand(p, RX_OPERAND_HYPER, 0, RX_READ, RX_HYPER_N, 0, "hyper");
+        c = add(&list, "update", RX_PROBLEM_UPDATE, (struct rx_geometry){0}, 2, tolerance);
+        p = &c->problem;
+        c->hyper = hyper[i];
+        p->hyper_row = i & 1 ? RX_HYPER_WD_BN : RX_HYPER_WD;
+        rx_case_operand(p, RX_OPERAND_WEIGHTS_PARTIAL, 0, RX_READ, counts[i], 0, "dw");
+        rx_case_operand(p, RX_OPERAND_VECTOR, 0, RX_READ | RX_WRITE, counts[i], 0, "v0");
+        rx_case_operand(p, RX_OPERAND_VECTOR, 0, RX_READ | RX_WRITE, counts[i], 0, "v1");
+        rx_case_operand(p, RX_OPERAND_HYPER, 0, RX_READ, RX_HYPER_N, 0, "hyper");
     }
     run(&list);
 }

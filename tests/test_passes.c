@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -10,6 +11,7 @@
 #include "gen/front/front.h"
 #include "gen/ir/build.h"
 #include "gen/pass/region.h"
+#include "runtime/base/memory.h"
 
 struct unit {
     struct rx_graph g;
@@ -34,7 +36,7 @@ load(struct unit *u)
 }
 
 static void
-run(struct unit *u, enum rx_form form, enum rx_mode mode)
+run(struct unit *u, enum rx_form form, enum rx_mode mode, enum rx_gradients gradients)
 {
     load(u);
     rx_pass_form(&u->g, form);
@@ -45,7 +47,7 @@ run(struct unit *u, enum rx_form form, enum rx_mode mode)
     rx_pass_lower(&u->g, mode);
     assert_null(rx_graph_verify(&u->g));
     assert_int_equal(rx_pass_fuse(&u->g, mode, &u->regions, &u->error), RX_OK);
-    rx_pass_layout(&u->g, mode, &u->regions);
+    rx_pass_layout(&u->g, mode, gradients, &u->regions);
     rx_pass_memory(&u->g, mode, &u->regions, &u->memory);
 }
 
@@ -132,10 +134,11 @@ training_needs_no_pointwise_kernel(void **state)
     (void)state;
     for (int form = RX_FORM_A; form <= RX_FORM_C; form++) {
         struct unit u;
-        run(&u, (enum rx_form)form, RX_MODE_TRAIN);
+        run(&u, (enum rx_form)form, RX_MODE_TRAIN, RX_GRADIENTS_UPDATE);
         assert_int_equal(count_regions(&u, RX_PROBLEM_MAP), 0);
         assert_int_equal(count_regions(&u, RX_PROBLEM_SGD), 2);
-        assert_int_equal(count_regions(&u, RX_PROBLEM_REDUCE),
+        assert_int_equal(count_regions(&u, RX_PROBLEM_REDUCE), 0);
+        assert_int_equal(count_regions(&u, RX_PROBLEM_UPDATE),
                          count_regions(&u, RX_PROBLEM_CONV_WGRAD));
         assert_int_equal(count_regions(&u, RX_PROBLEM_TRANSPOSE),
                          count_regions(&u, RX_PROBLEM_CONV_DGRAD));
@@ -143,12 +146,58 @@ training_needs_no_pointwise_kernel(void **state)
     }
 }
 
+// An update overwrites weights, so whatever reads them must stand before it; and the parts that it
+// sums must have been made.
+static void
+updates_follow_the_last_use_of_weights(void **state)
+{
+    (void)state;
+    for (int form = RX_FORM_A; form <= RX_FORM_C; form++) {
+        struct unit u;
+        run(&u, (enum rx_form)form, RX_MODE_TRAIN, RX_GRADIENTS_UPDATE);
+        char *updated = rx_memory_alloc((size_t)u.g.n_params),
+             *made = rx_memory_alloc((size_t)u.g.n_params);
+        for (int i = 0; i < u.regions.n; i++) {
+            const struct rx_region *r = &u.regions.region[i];
+            for (int j = 0; j < r->problem.n_operands; j++) {
+                const struct rx_tensor *t = &u.g.tensor[r->tensor[j]];
+                if (r->problem.operand[j].kind == RX_OPERAND_WEIGHTS)
+                    assert_false(updated[t->param]);
+                if (t->kind != RX_TENSOR_WEIGHTS_PARTIAL)
+                    continue;
+                char *done = r->problem.op == RX_PROBLEM_UPDATE ? updated : made;
+                assert_true(done == made || made[t->param]);
+                done[t->param] = 1;
+            }
+        }
+        for (int p = 0; p < u.g.n_params; p++)
+            assert_int_equal(updated[p], u.g.param[p].kind == RX_PARAM_CONV_WEIGHT ||
+                                             u.g.param[p].kind == RX_PARAM_FC_WEIGHT);
+        free(updated);
+        free(made);
+        close_unit(&u);
+    }
+}
+
+static void
+gradients_are_stored_where_that_is_asked_for(void **state)
+{
+    (void)state;
+    struct unit u;
+    run(&u, RX_FORM_C, RX_MODE_TRAIN, RX_GRADIENTS_STORE);
+    assert_int_equal(count_regions(&u, RX_PROBLEM_UPDATE), 0);
+    assert_int_equal(count_regions(&u, RX_PROBLEM_SGD), 3);
+    assert_int_equal(count_regions(&u, RX_PROBLEM_REDUCE),
+                     count_regions(&u, RX_PROBLEM_CONV_WGRAD));
+    close_unit(&u);
+}
+
 static void
 evaluation_is_convolutions_and_pools(void **state)
 {
     (void)state;
     struct unit u;
-    run(&u, RX_FORM_C, RX_MODE_INFER);
+    run(&u, RX_FORM_C, RX_MODE_INFER, RX_GRADIENTS_UPDATE);
     assert_int_equal(count_regions(&u, RX_PROBLEM_CONV_FWD), CONVS);
     assert_int_equal(count_regions(&u, RX_PROBLEM_GAP), 1);
     assert_int_equal(count_regions(&u, RX_PROBLEM_BN_FOLD), CONVS - 1);
@@ -172,7 +221,7 @@ statistics_norm_and_join_ride_along(void **state)
 {
     (void)state;
     struct unit u;
-    run(&u, RX_FORM_C, RX_MODE_TRAIN);
+    run(&u, RX_FORM_C, RX_MODE_TRAIN, RX_GRADIENTS_UPDATE);
     for (int i = 0; i < u.regions.n; i++) {
         const struct rx_region *r = &u.regions.region[i];
         const struct rx_problem *p = &r->problem;
@@ -198,7 +247,7 @@ lifetimes_cover_every_use(void **state)
 {
     (void)state;
     struct unit u;
-    run(&u, RX_FORM_B, RX_MODE_TRAIN);
+    run(&u, RX_FORM_B, RX_MODE_TRAIN, RX_GRADIENTS_UPDATE);
     for (int i = 0; i < u.regions.n; i++) {
         const struct rx_region *r = &u.regions.region[i];
         for (int j = 0; j < r->problem.n_operands; j++) {
@@ -220,7 +269,7 @@ equal_models_print_equal(void **state)
     struct rx_text text[2] = {0};
     for (int i = 0; i < 2; i++) {
         struct unit u;
-        run(&u, RX_FORM_A, RX_MODE_TRAIN);
+        run(&u, RX_FORM_A, RX_MODE_TRAIN, RX_GRADIENTS_UPDATE);
         rx_regions_print(&u.g, &u.regions, &text[i]);
         close_unit(&u);
     }
@@ -284,6 +333,8 @@ main(void)
         cmocka_unit_test(forms_keep_parameters_and_work),
         cmocka_unit_test(grad_reaches_every_trained_parameter),
         cmocka_unit_test(training_needs_no_pointwise_kernel),
+        cmocka_unit_test(updates_follow_the_last_use_of_weights),
+        cmocka_unit_test(gradients_are_stored_where_that_is_asked_for),
         cmocka_unit_test(evaluation_is_convolutions_and_pools),
         cmocka_unit_test(statistics_norm_and_join_ride_along),
         cmocka_unit_test(lifetimes_cover_every_use),

@@ -34,6 +34,7 @@ enum rx_op {
 // and what `layout` adds:
 //   INDEX            u8 [N][h][w][c]
 //   WEIGHTS_PARTIAL  f32 [threads][packed weights of `param`]
+//   MOMENTUM         of PARAM
 //   WEIGHTS_DGRAD    f32, the packed transposed weights of `param`
 //   FLAT             f32 [count], parameters, gradients or momenta one after the other
 enum rx_tensor_kind {
@@ -45,6 +46,7 @@ enum rx_tensor_kind {
     RX_TENSOR_LABELS,
     RX_TENSOR_LOSSES,
     RX_TENSOR_INDEX,
+    RX_TENSOR_MOMENTUM,
     RX_TENSOR_WEIGHTS_PARTIAL,
     RX_TENSOR_WEIGHTS_DGRAD,
     RX_TENSOR_FLAT,

@@ -4,16 +4,17 @@
 static void
 print_tensor(const struct rx_graph *g, int id, struct rx_text *text)
 {
-    static const char *const kind[] = {
-        "map",   "param",           "grad",          "coef", "partial", "labels", "losses",
-        "index", "weights_partial", "weights_dgrad", "flat"};
+    static const char *const kind[] = {"map",      "param",           "grad",          "coef",
+                                       "partial",  "labels",          "losses",        "index",
+                                       "momentum", "weights_partial", "weights_dgrad", "flat"};
     const struct rx_tensor *t = &g->tensor[id];
     rx_text_printf(text, "%%%d:%s", id, kind[t->kind]);
     if (t->kind == RX_TENSOR_MAP)
         rx_text_printf(text, "[%dx%dx%d]", t->h, t->w, t->c);
     else if (t->kind == RX_TENSOR_COEF || t->kind == RX_TENSOR_PARTIAL)
         rx_text_printf(text, "[%dx%d]", t->rows, t->c);
-    else if (t->kind == RX_TENSOR_PARAM || t->kind == RX_TENSOR_GRAD)
+    else if (t->kind == RX_TENSOR_PARAM || t->kind == RX_TENSOR_GRAD ||
+             t->kind == RX_TENSOR_MOMENTUM)
         rx_text_printf(text, "[%s]", g->param[t->param].name);
     if (t->base >= 0)
         rx_text_printf(text, "@%%%d+%d", t->base, t->channel);

@@ -2,14 +2,17 @@
 // weights lie in memory (transposed for data gradients, summed over threads after weight
 // gradients), and SGD; breaks: nothing.
 //
-// Two sets of flat buffers (values, gradients, momenta at equal offsets): convolutions with the
-// classifier, and batch norm, because weight decay may differ. Running statistics are a third.
+// Sets of flat buffers (values, gradients, momenta at equal offsets): weights of convolutions and
+// the classifier; its bias, because another kernel makes its gradient; batch norm, because its
+// weight decay may differ; running statistics. The gradients of the first set are stored only where
+// that is asked for; else each updates its weights where it is summed, once nothing needs the old
+// weights any more.
 #include <assert.h>
 
 #include "gen/pass/region.h"
 #include "runtime/weights.h"
 
-enum { SET_WEIGHTS, SET_BN, SET_RUNNING, SETS };
+enum { SET_WEIGHTS, SET_BIAS, SET_BN, SET_RUNNING, SETS };
 enum { VALUE, GRADIENT, MOMENTUM, COPIES };
 enum { ALIGN_ELEMENTS = 16 };  // a parameter starts on a cache line
 
@@ -22,6 +25,8 @@ set_of(enum rx_param_kind kind)
 {
     if (kind == RX_PARAM_RUNNING_MEAN || kind == RX_PARAM_RUNNING_VAR)
         return SET_RUNNING;
+    if (kind == RX_PARAM_FC_BIAS)
+        return SET_BIAS;
     return kind == RX_PARAM_BN_WEIGHT || kind == RX_PARAM_BN_BIAS ? SET_BN : SET_WEIGHTS;
 }
 
@@ -45,6 +50,7 @@ place_params(struct rx_graph *g, struct flats *flats)
 {
     static const char *const name[SETS][COPIES] = {
         {"weights", "weights_gradient", "weights_momentum"},
+        {"bias", "bias_gradient", "bias_momentum"},
         {"bn", "bn_gradient", "bn_momentum"},
         {"running", NULL, NULL},
     };
@@ -94,44 +100,100 @@ operand(struct rx_region *r, const struct rx_graph *g, enum rx_operand_kind kind
     return i;
 }
 
-// Appends a region of the old list, with what its weights need before and after it.
-static void
-copy_region(struct rx_graph *g, struct rx_regions *list, const struct rx_region *old)
+// What the pass works on.
+struct layout {
+    struct rx_graph *g;
+    enum rx_gradients gradients;
+    struct rx_regions old, *list;
+    int *partial;   // [n_params] the WEIGHTS_PARTIAL of its gradient
+    int *last_use;  // [n_params] the last old region that makes it or reads the weights
+};
+
+// The parameter whose weights (or their gradient) an operand is, -1.
+static int
+weights_of(const struct layout *l, const struct rx_region *r, int i)
 {
-    const int dgrad = rx_problem_find(&old->problem, RX_OPERAND_WEIGHTS_DGRAD, 0);
-    const int wgrad = rx_problem_find(&old->problem, RX_OPERAND_WEIGHTS_PARTIAL, 0);
+    const enum rx_operand_kind kind = r->problem.operand[i].kind;
+    if (kind != RX_OPERAND_WEIGHTS && kind != RX_OPERAND_WEIGHTS_DGRAD &&
+        kind != RX_OPERAND_WEIGHTS_PARTIAL)
+        return -1;
+    return l->g->tensor[r->tensor[i]].param;
+}
+
+static void
+find_last_uses(struct layout *l)
+{
+    const size_t bytes = (size_t)l->g->n_params * sizeof(int);
+    l->partial = rx_arena_alloc(&l->g->arena, bytes);
+    l->last_use = rx_arena_alloc(&l->g->arena, bytes);
+    for (int p = 0; p < l->g->n_params; p++)
+        l->partial[p] = l->last_use[p] = -1;
+    for (int i = 0; i < l->old.n; i++)
+        for (int j = 0; j < l->old.region[i].problem.n_operands; j++) {
+            const int p = weights_of(l, &l->old.region[i], j);
+            if (p >= 0)
+                l->last_use[p] = i;
+        }
+}
+
+// Transposed weights for a data gradient; returns their tensor.
+static int
+add_transpose(struct layout *l, const struct rx_region *old, int weights)
+{
+    struct rx_graph *g = l->g;
     const struct rx_node node = node_of(old);
+    const int turned =
+        add_weights_tensor(g, RX_TENSOR_WEIGHTS_DGRAD, g->tensor[weights].param, "transposed");
+    struct rx_region *r = rx_regions_add(l->list, RX_PROBLEM_TRANSPOSE, &node, old->program);
+    operand(r, g, RX_OPERAND_WEIGHTS, weights, RX_READ, rx_weights_count(&node.geometry));
+    operand(r, g, RX_OPERAND_WEIGHTS_DGRAD, turned, RX_WRITE, g->tensor[turned].count);
+    return turned;
+}
+
+// Appends a region of the old list, with the transposed weights that it may need before it.
+static void
+copy_region(struct layout *l, const struct rx_region *old)
+{
+    struct rx_graph *g = l->g;
     struct rx_region copy = *old;
-    if (dgrad >= 0) {
-        const int weights = old->tensor[dgrad];
-        const int turned =
-            add_weights_tensor(g, RX_TENSOR_WEIGHTS_DGRAD, g->tensor[weights].param, "transposed");
-        struct rx_region *r = rx_regions_add(list, RX_PROBLEM_TRANSPOSE, &node, old->program);
-        operand(r, g, RX_OPERAND_WEIGHTS, weights, RX_READ, rx_weights_count(&node.geometry));
-        operand(r, g, RX_OPERAND_WEIGHTS_DGRAD, turned, RX_WRITE, g->tensor[turned].count);
-        copy.tensor[dgrad] = turned;
-    }
-    int partial = -1;
-    if (wgrad >= 0) {
-        partial = add_weights_tensor(g, RX_TENSOR_WEIGHTS_PARTIAL,
-                                     g->tensor[old->tensor[wgrad]].param, "partial");
-        copy.tensor[wgrad] = partial;
-    }
     for (int i = 0; i < copy.problem.n_operands; i++) {
         struct rx_operand *o = &copy.problem.operand[i];
+        if (o->kind == RX_OPERAND_WEIGHTS_DGRAD) {
+            copy.tensor[i] = add_transpose(l, old, old->tensor[i]);
+            o->c = g->tensor[copy.tensor[i]].count;
+        } else if (o->kind == RX_OPERAND_WEIGHTS_PARTIAL) {
+            const int p = weights_of(l, old, i);
+            copy.tensor[i] = l->partial[p] =
+                add_weights_tensor(g, RX_TENSOR_WEIGHTS_PARTIAL, p, "partial");
+        }
         if (o->kind == RX_OPERAND_WEIGHTS || o->kind == RX_OPERAND_WEIGHTS_PARTIAL)
             o->c = rx_weights_count(&copy.problem.geometry);
-        else if (o->kind == RX_OPERAND_WEIGHTS_DGRAD)
-            o->c = g->tensor[copy.tensor[i]].count;
     }
-    *rx_regions_add(list, old->problem.op, &node, old->program) = copy;
-    if (partial >= 0) {
-        const int64_t count = g->tensor[partial].count;
-        struct rx_region *r = rx_regions_add(list, RX_PROBLEM_REDUCE, &node, old->program);
-        r->problem.geometry = (struct rx_geometry){0};
-        operand(r, g, RX_OPERAND_WEIGHTS_PARTIAL, partial, RX_READ, count);
-        operand(r, g, RX_OPERAND_VECTOR, old->tensor[wgrad], RX_WRITE, count);
+    const struct rx_node node = node_of(old);
+    *rx_regions_add(l->list, old->problem.op, &node, old->program) = copy;
+}
+
+// A parameter's gradient from the threads' parts, and what becomes of it.
+static void
+add_sum(struct layout *l, const struct rx_region *after, int param)
+{
+    struct rx_graph *g = l->g;
+    const int update = l->gradients == RX_GRADIENTS_UPDATE, partial = l->partial[param];
+    const int64_t count = g->tensor[partial].count;
+    const struct rx_node node = node_of(after);
+    struct rx_region *r = rx_regions_add(l->list, update ? RX_PROBLEM_UPDATE : RX_PROBLEM_REDUCE,
+                                         &node, after->program);
+    r->problem.geometry = (struct rx_geometry){0};
+    operand(r, g, RX_OPERAND_WEIGHTS_PARTIAL, partial, RX_READ, count);
+    if (!update) {
+        operand(r, g, RX_OPERAND_VECTOR, g->param[param].gradient, RX_WRITE, count);
+        return;
     }
+    const int momentum = add_weights_tensor(g, RX_TENSOR_MOMENTUM, param, "momentum");
+    operand(r, g, RX_OPERAND_VECTOR, g->param[param].tensor, RX_READ | RX_WRITE, count);
+    operand(r, g, RX_OPERAND_VECTOR, momentum, RX_READ | RX_WRITE, count);
+    operand(r, g, RX_OPERAND_HYPER, g->hyper, RX_READ, RX_HYPER_N);
+    r->problem.hyper_row = RX_HYPER_WD;
 }
 
 static void
@@ -147,18 +209,28 @@ add_sgd(struct rx_graph *g, struct rx_regions *list, const int *copies, int hype
 }
 
 void
-rx_pass_layout(struct rx_graph *g, enum rx_mode mode, struct rx_regions *list)
+rx_pass_layout(struct rx_graph *g, enum rx_mode mode, enum rx_gradients gradients,
+               struct rx_regions *list)
 {
     struct flats flats;
     place_params(g, &flats);
-    struct rx_regions old = *list;
+    struct layout l = {.g = g, .gradients = gradients, .old = *list, .list = list};
     *list = (struct rx_regions){0};
-    for (int i = 0; i < old.n; i++)
-        copy_region(g, list, &old.region[i]);
-    rx_regions_close(&old);
+    find_last_uses(&l);
+    for (int i = 0; i < l.old.n; i++) {
+        const struct rx_region *old = &l.old.region[i];
+        copy_region(&l, old);
+        for (int p = 0; p < g->n_params; p++)
+            if (l.last_use[p] == i && l.partial[p] >= 0)
+                add_sum(&l, old, p);
+    }
+    rx_regions_close(&l.old);
     if (mode != RX_MODE_TRAIN)
         return;
-    add_sgd(g, list, flats.tensor[SET_WEIGHTS], RX_HYPER_WD);
+    if (gradients == RX_GRADIENTS_STORE)
+        add_sgd(g, list, flats.tensor[SET_WEIGHTS], RX_HYPER_WD);
+    if (g->tensor[flats.tensor[SET_BIAS][VALUE]].count > 0)
+        add_sgd(g, list, flats.tensor[SET_BIAS], RX_HYPER_WD);
     if (g->tensor[flats.tensor[SET_BN][VALUE]].count > 0)
         add_sgd(g, list, flats.tensor[SET_BN], RX_HYPER_WD_BN);
 }

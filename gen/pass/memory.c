@@ -43,6 +43,7 @@ size_of(const struct rx_tensor *t)
         break;
     case RX_TENSOR_PARAM:
     case RX_TENSOR_GRAD:
+    case RX_TENSOR_MOMENTUM:
         break;
     }
     return p;
@@ -64,13 +65,15 @@ touch(struct walk *w, int tensor)
     return &w->m->tensor[w->m->buffer[tensor]];
 }
 
-// Parameters and gradients are parts of the flat tensors that `layout` made.
+// Parameters, gradients and momenta are parts of the flat tensors that `layout` made.
 int
 rx_pass_storage(const struct rx_graph *g, int tensor)
 {
     const struct rx_tensor *t = &g->tensor[tensor];
     if (t->kind == RX_TENSOR_PARAM)
         return g->param[t->param].flat;
+    if (t->kind == RX_TENSOR_MOMENTUM)
+        return g->param[t->param].flat_momentum;
     return t->kind == RX_TENSOR_GRAD ? g->param[t->param].flat_gradient : tensor;
 }
 

@@ -8,6 +8,10 @@
 
 enum rx_form { RX_FORM_A, RX_FORM_B, RX_FORM_C };
 
+// What becomes of a weight gradient once the threads' parts are summed: it updates its weights at
+// once, or it is stored, and all weights are updated after the last.
+enum rx_gradients { RX_GRADIENTS_UPDATE, RX_GRADIENTS_STORE };
+
 // Rewrites every block with a grouped 3x3 into one of the paper's forms (Fig. 3).
 void
 rx_pass_form(struct rx_graph *g, enum rx_form form);

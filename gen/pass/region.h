@@ -42,7 +42,8 @@ rx_pass_fuse(struct rx_graph *g, enum rx_mode mode, struct rx_regions *list,
 // Gives every parameter its place in flat buffers, and adds what follows from the weights' layout:
 // transposed weights before data gradients, sums over threads after weight gradients, SGD.
 void
-rx_pass_layout(struct rx_graph *g, enum rx_mode mode, struct rx_regions *list);
+rx_pass_layout(struct rx_graph *g, enum rx_mode mode, enum rx_gradients gradients,
+               struct rx_regions *list);
 
 // The text of a list of regions, for --dump and tests.
 void

@@ -90,7 +90,7 @@ argument(const struct assembly *a, int u, const struct rx_region *r, int operand
     const struct rx_tensor *t = &g->tensor[r->tensor[operand]];
     const int storage = rx_pass_storage(g, t->id);
     struct rx_plan_arg arg = {.tensor = a->number[u][unit->memory.buffer[storage]]};
-    if (t->kind == RX_TENSOR_PARAM || t->kind == RX_TENSOR_GRAD)
+    if (t->kind == RX_TENSOR_PARAM || t->kind == RX_TENSOR_GRAD || t->kind == RX_TENSOR_MOMENTUM)
         arg.offset_bytes = g->param[t->param].flat_offset * rx_dtype_bytes(RX_F32);
     else
         arg.offset_bytes = r->channel[operand] * rx_dtype_bytes(t->dtype);

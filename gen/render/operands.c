@@ -65,7 +65,7 @@ print_shape(const struct rx_problem *p, int operand, char *shape)
         weights_shape(&transposed, shape);
         break;
     case RX_OPERAND_WEIGHTS_PARTIAL:
-        if (p->op != RX_PROBLEM_REDUCE) {
+        if (p->op == RX_PROBLEM_CONV_WGRAD) {
             weights_shape(g, inner);
             snprintf(shape, SHAPE_CHARS, "[T]%.80s", inner);
             break;

@@ -300,6 +300,14 @@ print_chained(const struct rx_problem *p, struct rx_text *text)
     print_lines(&v, text);
 }
 
+static void
+print_sgd(struct rx_text *text)
+{
+    rx_text_add(text, "g = gradient + wd * weights\n"
+                      "momentum = first step ? g : m * momentum + g\n"
+                      "weights -= lr * (nesterov ? g + m * momentum : momentum)\n");
+}
+
 void
 rx_problem_print_formula(const struct rx_problem *p, struct rx_text *text)
 {
@@ -336,10 +344,12 @@ rx_problem_print_formula(const struct rx_problem *p, struct rx_text *text)
     case RX_PROBLEM_BIAS_GRAD:
         rx_text_add(text, "db[k] = sum_n dy[n,0,0,k]\n");
         break;
+    case RX_PROBLEM_UPDATE:
+        rx_text_add(text, "gradient[i] = sum over threads, in their order, of parts[thread][i]\n");
+        print_sgd(text);
+        break;
     case RX_PROBLEM_SGD:
-        rx_text_add(text, "g = gradient + wd * weights\n"
-                          "momentum = first step ? g : m * momentum + g\n"
-                          "weights -= lr * (nesterov ? g + m * momentum : momentum)\n");
+        print_sgd(text);
         break;
     default:
         print_chained(p, text);

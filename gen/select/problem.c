@@ -83,7 +83,7 @@ operand_bytes(const struct rx_problem *p, const struct rx_operand *o, double *im
     case RX_OPERAND_WEIGHTS_DGRAD:
         return (double)rx_weights_count(&transposed) * element;
     case RX_OPERAND_WEIGHTS_PARTIAL:
-        return p->op == RX_PROBLEM_REDUCE ? c * element : (double)rx_weights_count(g) * element;
+        return (p->op == RX_PROBLEM_CONV_WGRAD ? (double)rx_weights_count(g) : c) * element;
     case RX_OPERAND_WEIGHTS:
         return (double)rx_weights_count(g) * element;
     case RX_OPERAND_HYPER:
@@ -129,6 +129,7 @@ anchor_flops(const struct rx_problem *p, struct rx_work *work)
     case RX_PROBLEM_BN_FOLD:
     case RX_PROBLEM_BN_GRAD_COEF:
     case RX_PROBLEM_SGD:
+    case RX_PROBLEM_UPDATE:
         work->flops_fixed = 8.0 * vector_elements(p);
         break;
     case RX_PROBLEM_REDUCE:

@@ -145,6 +145,7 @@ static const struct rule {
     {"bn_grad_coef", RX_PROBLEM_BN_GRAD_COEF, 0, no_tile},
     {"transpose", RX_PROBLEM_TRANSPOSE, 0, one_unit},
     {"reduce", RX_PROBLEM_REDUCE, 0, no_tile},
+    {"update", RX_PROBLEM_UPDATE, 0, no_tile},
     {"bias_grad", RX_PROBLEM_BIAS_GRAD, 0, no_tile},
     {"sgd", RX_PROBLEM_SGD, 0, no_tile},
 };

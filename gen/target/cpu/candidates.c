@@ -233,6 +233,7 @@ add_simple(struct list *list)
         break;
     case RX_PROBLEM_REDUCE:
     case RX_PROBLEM_SGD:
+    case RX_PROBLEM_UPDATE:
         add(list, skeleton, FLAT_TILE, 0, 0);
         break;
     case RX_PROBLEM_BN_COEF:

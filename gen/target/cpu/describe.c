@@ -107,6 +107,8 @@ rx_cpu_scratch_bytes(const struct rx_problem *p, const struct rx_config *config)
     case RX_PROBLEM_MAXPOOL_GRAD:
     case RX_PROBLEM_GAP_GRAD:
         return (int64_t)config->tile_pixels * config->lanes * element;
+    case RX_PROBLEM_UPDATE:
+        return config->tile_pixels * element;
     default:
         return 0;
     }
