@@ -81,6 +81,8 @@ remake(const struct rx_options *o, struct rx_network *net)
         rx_text_printf(&text, " --form %s", net->plan.form);
     if (o->gradients == RX_GRADIENTS_STORE)
         rx_text_add(&text, " --gradients store");
+    if (o->dtype != RX_F32)
+        rx_text_printf(&text, " --dtype %s", net->plan.dtype);
     for (int i = 0; i < o->n_settings; i++)
         rx_text_printf(&text, " --set %s=%s", o->setting[i].key, o->setting[i].value);
     const char *kept = rx_arena_text(&net->arena, rx_text_str(&text));

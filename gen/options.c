@@ -11,7 +11,7 @@ const char RX_USAGE[] =
     "  --form a|b|c      which of the paper's equivalent block forms (default c)\n"
     "  --gradients update|store  of weights: used where they are summed (default), or kept\n"
     "  --target auto|cpu|cuda    cuda comes later\n"
-    "  --dtype f32|bf16  storage of activations; bf16 comes later\n"
+    "  --dtype f32|bf16  storage of activations and their gradients (default f32)\n"
     "  --arch ARCH       native, x86-64-v3, x86-64-v4, x86-64-v2\n"
     "  --out DIR         build there; no link under out/ changes\n"
     "  --describe        print the layer table, totals and memory; build nothing\n"
@@ -110,7 +110,10 @@ parse_value(struct rx_options *o, enum flag flag, char *value, struct rx_error *
             return RX_OK;
         return one_of("--target", value, "cpu", "cuda", error);
     case DTYPE:
-        return one_of("--dtype", value, "f32", "bf16", error);
+        if (strcmp(value, "f32") != 0 && strcmp(value, "bf16") != 0)
+            return rx_error_user(error, "--dtype %.40s: it is f32 or bf16", value);
+        o->dtype = strcmp(value, "f32") == 0 ? RX_F32 : RX_BF16;
+        return RX_OK;
     case TUNE:
         return one_of("--tune", value, "estimate", "measure", error);
     case TUNE_SECONDS:
@@ -162,7 +165,7 @@ rx_options_parse(struct rx_options *o, int argc, char **argv, struct rx_error *e
 {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     *o = (struct rx_options){
-        .form = RX_FORM_C, .arch = "native", .jobs = cores > 0 ? (int)cores : 1};
+        .form = RX_FORM_C, .dtype = RX_F32, .arch = "native", .jobs = cores > 0 ? (int)cores : 1};
     for (int i = 1; i < argc; i++) {
         int flag = 0;
         while (flag < N_FLAGS && strcmp(argv[i], NAME[flag]) != 0)

@@ -22,6 +22,7 @@ struct rx_options {
     struct rx_setting setting[RX_SETTINGS_MAX];
     enum rx_form form;
     enum rx_gradients gradients;
+    enum rx_dtype dtype;  // storage of activations and of their gradients
     const char *arch;
     const char *out;   // NULL: out/<model>
     const char *dump;  // NULL: no dump

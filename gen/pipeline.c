@@ -33,6 +33,7 @@ rx_pipeline_front(const struct rx_options *options, const struct rx_location *lo
                                          .n_settings = options->n_settings,
                                          .setting = options->setting};
     rx_graph_open(graph, "");
+    graph->dtype = options->dtype;
     front->graph = graph;
     return rx_front_load(&input, front, error);
 }

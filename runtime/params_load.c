@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/bf16.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/text.h"
 #include "runtime/params.h"
@@ -32,15 +33,6 @@ float_of_half(uint16_t half)
     return value;
 }
 
-static float
-float_of_bf16(uint16_t upper)
-{
-    const uint32_t bits = (uint32_t)upper << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 // One element of a dtype that is_float accepts; F64 is rounded to nearest.
 static float
 element(const struct rx_safetensor *t, int64_t i)
@@ -50,7 +42,7 @@ element(const struct rx_safetensor *t, int64_t i)
     if (is_bf16 || strcmp(t->dtype, "F16") == 0) {
         uint16_t bits;
         memcpy(&bits, at, sizeof bits);
-        return is_bf16 ? float_of_bf16(bits) : float_of_half(bits);
+        return is_bf16 ? rx_bf16_widen(bits) : float_of_half(bits);
     }
     if (strcmp(t->dtype, "F64") == 0) {
         double value;

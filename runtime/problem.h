@@ -140,7 +140,7 @@ enum { RX_SUMS_A, RX_SUMS_AB, RX_SUMS_ROWS };
 //   ADD SUB MUL   a + b, a - b, a * b
 //   RELU   a > 0 ? a : 0
 //   MASK   b > 0 ? a : 0
-//   STORE  operand (MAP) = a                        (value: a)
+//   STORE  operand (MAP) = a        (value: a as the operand holds it, rounded to its dtype)
 //   STATS  operand (PARTIAL) accumulates count, mean and M2 of a over this thread's pixels
 //   SUMS   operand (PARTIAL) accumulates sum a and sum a*b
 #define RX_STEPS(X)                                                                                \

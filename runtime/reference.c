@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/bf16.h"
 #include "runtime/base/memory.h"
 #include "runtime/reference_plain.h"
 #include "runtime/weights.h"
@@ -43,12 +44,37 @@ new_map(const struct map *m, int n)
 }
 
 // Element (pixel, channel) of a map operand.
-static float *
-element(const struct run *run, int operand, int64_t pixel, int channel)
+static double
+load(const struct run *run, int operand, int64_t pixel, int channel)
 {
     const struct rx_operand *o = &run->problem->operand[operand];
-    assert(o->dtype == RX_F32);
-    return (float *)run->t[operand] + pixel * o->pitch + channel;
+    const int64_t i = pixel * o->pitch + channel;
+    assert(o->dtype == RX_F32 || o->dtype == RX_BF16);
+    if (o->dtype == RX_BF16)
+        return rx_bf16_widen(((const uint16_t *)run->t[operand])[i]);
+    return ((const float *)run->t[operand])[i];
+}
+
+static void
+store(const struct run *run, int operand, int64_t pixel, int channel, double value)
+{
+    const struct rx_operand *o = &run->problem->operand[operand];
+    const int64_t i = pixel * o->pitch + channel;
+    assert(o->dtype == RX_F32 || o->dtype == RX_BF16);
+    if (o->dtype == RX_BF16)
+        ((uint16_t *)run->t[operand])[i] = rx_bf16_round((float)value);
+    else
+        ((float *)run->t[operand])[i] = (float)value;
+}
+
+// What STORE hands on: bf16 is what memory holds; f32 keeps its double, which rounds too little to
+// tell.
+static double
+stored(const struct run *run, int operand, double value)
+{
+    if (run->problem->operand[operand].dtype == RX_BF16)
+        return rx_bf16_widen(rx_bf16_round((float)value));
+    return value;
 }
 
 static double
@@ -91,7 +117,7 @@ step_value(const struct run *run, const struct rx_step *s, const double *v, doub
     case RX_STEP_ACC:
         return acc;
     case RX_STEP_LOAD:
-        return *element(run, s->operand, pixel, channel);
+        return load(run, s->operand, pixel, channel);
     case RX_STEP_COEF:
         return coefficient(run, s, channel);
     case RX_STEP_ADD:
@@ -105,8 +131,8 @@ step_value(const struct run *run, const struct rx_step *s, const double *v, doub
     case RX_STEP_MASK:
         return b > 0 ? a : 0;
     case RX_STEP_STORE:
-        *element(run, s->operand, pixel, channel) = (float)a;
-        return a;
+        store(run, s->operand, pixel, channel, a);
+        return stored(run, s->operand, a);
     case RX_STEP_STATS:
         add_to_stats(run, s->operand, channel, a);
         return a;

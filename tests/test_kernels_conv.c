@@ -232,6 +232,38 @@ test_configs(void **state)
     run(list, "native");
 }
 
+// bf16 maps, but for images (3 channels), on every tile header.
+static void
+test_bf16_shapes(const char *arch, int from)
+{
+    struct list *list = new_list();
+    for (int i = from; i < N_OF(dense); i += 2)
+        add_training(list, &dense[i]);
+    for (int i = from; i < N_OF(wide_groups); i += 3)
+        add_training(list, &wide_groups[i]);
+    for (int i = from; i < N_OF(narrow_groups); i += 4)
+        add_training(list, &narrow_groups[i]);
+    add_others(list, &dense[from]);
+    add_others(list, &dense[from + 1]);
+    add_others(list, &narrow_groups[from]);
+    for (int i = 0; i < list->n; i++) {
+        struct rx_problem *p = &list->c[i].problem;
+        rx_case_to_bf16(p);
+        if (p->geometry.c == 3 && p->op != RX_PROBLEM_CONV_DGRAD)
+            p->operand[0].dtype = RX_F32;
+    }
+    run(list, arch);
+}
+
+static void
+test_bf16(void **state)
+{
+    (void)state;
+    test_bf16_shapes("native", 0);
+    test_bf16_shapes("generic", 1);
+    test_bf16_shapes("x86-64-v4", 2);
+}
+
 // Statistics of values whose mean is thousands of times their deviation: M2 keeps three digits
 // where sums of squares in f32 would keep none.
 static void
@@ -269,7 +301,7 @@ main(void)
         cmocka_unit_test(test_dense),         cmocka_unit_test(test_wide_groups),
         cmocka_unit_test(test_narrow_groups), cmocka_unit_test(test_generic),
         cmocka_unit_test(test_configs),       cmocka_unit_test(test_far_mean),
-        cmocka_unit_test(test_avx512),
+        cmocka_unit_test(test_avx512),        cmocka_unit_test(test_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

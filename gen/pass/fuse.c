@@ -118,12 +118,13 @@ add_reductions(struct rx_builder *b, int tensor, int value)
     }
 }
 
-static void
+// Stores a value; returns what memory holds of it, which is what reductions are to see.
+static int
 store(struct rx_builder *b, int tensor, int value)
 {
     const int o = rx_chain_operand(b, RX_OPERAND_MAP, tensor, 0, RX_WRITE);
-    rx_chain_step(b, RX_STEP_STORE, value, -1, o, 0);
     b->f->ready[tensor] = 1;
+    return rx_chain_step(b, RX_STEP_STORE, value, -1, o, 0);
 }
 
 // A kernel of its own that stores a tensor, with the reductions that read it.
@@ -138,8 +139,7 @@ emit_map(struct rx_fuse *f, int tensor)
     b.chain->result = rx_chain_apply(&b, &f->g->node[t->producer], -1, -1, 0);
     b.chain = &r->problem.epilogue;
     const int acc = rx_chain_step(&b, RX_STEP_ACC, -1, -1, -1, 0);
-    store(&b, tensor, acc);
-    add_reductions(&b, tensor, acc);
+    add_reductions(&b, tensor, store(&b, tensor, acc));
 }
 
 // Brings into memory the joins that a tensor is made of, except `root` (which the caller stores).
@@ -239,8 +239,7 @@ emit_epilogue(struct rx_fuse *f, struct rx_region *r, int tensor)
         builder(f, r, &r->problem.epilogue, rx_problem_epilogue_domain(r->problem.op));
     int value = rx_chain_step(&b, RX_STEP_ACC, -1, -1, -1, 0);
     const int stored = absorb(&b, tensor, &value);
-    store(&b, stored, value);
-    add_reductions(&b, stored, value);
+    add_reductions(&b, stored, store(&b, stored, value));
 }
 
 // A convolution forward, its data gradient, a pooling or its gradient: one map in, one map out.

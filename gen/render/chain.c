@@ -65,7 +65,7 @@ rx_slot_epilogue(const struct rx_kernel *kernel, const struct rx_slot *slot, str
     const char *wrong = open_epilogue(&p, kernel, slot);
     if (!wrong && !p.pixel)
         wrong = "pixel= is missing";
-    if (!wrong && !p.at && (!p.acc || rx_chain_statistics(p.chain) >= 0))
+    if (!wrong && !p.at && (!p.acc || rx_chain_statistics(&p) >= 0))
         wrong = "at= is missing";
     if (!wrong)
         rx_chain_print(&p, out);
@@ -159,7 +159,7 @@ rx_slot_epilogue_begin(const struct rx_kernel *kernel, const struct rx_slot *slo
     for (int i = 0; !wrong && i < p.chain->n; i++) {
         const struct rx_step *s = &p.chain->step[i];
         const char *to = s->operand >= 0 ? rx_render_operand_name(p.problem, s->operand) : "";
-        if (s->op == RX_STEP_COEF && rx_chain_uses(p.chain, i) > 0 &&
+        if (s->op == RX_STEP_COEF && rx_chain_uses(&p, i) > 0 &&
             rx_chain_same_coef(p.chain, i) == i) {
             rx_text_printf(out, "%*sconst rx_v ", p.indent, "");
             rx_chain_print_name(&p, i, out);
@@ -220,7 +220,7 @@ rx_slot_epilogue_end(const struct rx_kernel *kernel, const struct rx_slot *slot,
 {
     struct rx_chain_printer p;
     const char *wrong = open_epilogue(&p, kernel, slot);
-    if (!wrong && rx_chain_statistics(p.chain) >= 0 &&
+    if (!wrong && rx_chain_statistics(&p) >= 0 &&
         (!p.at || !rx_slot_value(slot, "row") || !rx_slot_value(slot, "rows")))
         wrong = "at=, row= or rows= is missing";
     const char *lanes = p.tail ? p.lanes : "RX_LANES";

@@ -8,34 +8,40 @@
 
 #include "gen/render/names.h"
 
-int
-rx_chain_resolve(const struct rx_chain *chain, int value)
+static int
+hands_on(const struct rx_chain_printer *p, const struct rx_step *s)
 {
-    while (chain->step[value].op == RX_STEP_STORE)
-        value = chain->step[value].a;
+    return s->op == RX_STEP_STORE && p->problem->operand[s->operand].dtype == RX_F32;
+}
+
+int
+rx_chain_resolve(const struct rx_chain_printer *p, int value)
+{
+    while (hands_on(p, &p->chain->step[value]))
+        value = p->chain->step[value].a;
     return value;
 }
 
 int
-rx_chain_uses(const struct rx_chain *chain, int value)
+rx_chain_uses(const struct rx_chain_printer *p, int value)
 {
     int n = 0;
-    for (int i = 0; i < chain->n; i++) {
-        const struct rx_step *s = &chain->step[i];
-        n += s->a >= 0 && rx_chain_resolve(chain, s->a) == value;
-        n += s->b >= 0 && rx_chain_resolve(chain, s->b) == value;
-        n += s->op == RX_STEP_STATS && s->a >= 0 && rx_chain_resolve(chain, s->a) == value;
-        n += s->op == RX_STEP_SUMS && s->a >= 0 && rx_chain_resolve(chain, s->a) == value;
+    for (int i = 0; i < p->chain->n; i++) {
+        const struct rx_step *s = &p->chain->step[i];
+        n += s->a >= 0 && rx_chain_resolve(p, s->a) == value;
+        n += s->b >= 0 && rx_chain_resolve(p, s->b) == value;
+        n += s->op == RX_STEP_STATS && s->a >= 0 && rx_chain_resolve(p, s->a) == value;
+        n += s->op == RX_STEP_SUMS && s->a >= 0 && rx_chain_resolve(p, s->a) == value;
     }
     return n;
 }
 
 int
-rx_chain_statistics(const struct rx_chain *chain)
+rx_chain_statistics(const struct rx_chain_printer *p)
 {
-    for (int i = 0; i < chain->n; i++)
-        if (chain->step[i].op == RX_STEP_STATS)
-            return rx_chain_resolve(chain, chain->step[i].a);
+    for (int i = 0; i < p->chain->n; i++)
+        if (p->chain->step[i].op == RX_STEP_STATS)
+            return rx_chain_resolve(p, p->chain->step[i].a);
     return -1;
 }
 
@@ -76,10 +82,17 @@ rx_chain_print_address(const struct rx_chain_printer *p, int operand, struct rx_
                    sum ? "(" : "", p->pixel, sum ? ")" : "", pitch, p->channel);
 }
 
+const char *
+rx_chain_type_suffix(const struct rx_chain_printer *p, int operand)
+{
+    return p->problem->operand[operand].dtype == RX_BF16 ? "_bf16" : "";
+}
+
 void
 rx_chain_print_load(const struct rx_chain_printer *p, const struct rx_step *s, struct rx_text *out)
 {
-    rx_text_add(out, p->tail ? "rx_load_n(" : "rx_load(");
+    const char *type = rx_chain_type_suffix(p, s->operand);
+    rx_text_printf(out, "rx_load%s%s(", type, p->tail ? "_n" : "");
     if (s->op == RX_STEP_LOAD) {
         rx_chain_print_address(p, s->operand, out);
     } else {
@@ -102,7 +115,7 @@ void
 rx_chain_print_name(const struct rx_chain_printer *p, int value, struct rx_text *out)
 {
     const struct rx_step *s = &p->chain->step[value];
-    if (p->into && value == rx_chain_resolve(p->chain, p->chain->result)) {
+    if (p->into && value == rx_chain_resolve(p, p->chain->result)) {
         rx_text_add(out, p->into);
     } else if (s->op == RX_STEP_ACC && p->acc) {
         rx_text_add(out, p->acc);
@@ -120,7 +133,7 @@ rx_chain_print_expression(const struct rx_chain_printer *p, int value, struct rx
 void
 rx_chain_print_value(const struct rx_chain_printer *p, int value, struct rx_text *out)
 {
-    value = rx_chain_resolve(p->chain, value);
+    value = rx_chain_resolve(p, value);
     if (p->named[value])
         rx_chain_print_name(p, value, out);
     else
@@ -131,7 +144,7 @@ rx_chain_print_value(const struct rx_chain_printer *p, int value, struct rx_text
 void
 rx_chain_print_factor(const struct rx_chain_printer *p, int value, struct rx_text *out)
 {
-    value = rx_chain_resolve(p->chain, value);
+    value = rx_chain_resolve(p, value);
     const enum rx_step_op op = p->chain->step[value].op;
     const int sum = !p->named[value] && (op == RX_STEP_ADD || op == RX_STEP_SUB);
     rx_text_add(out, sum ? "(" : "");

@@ -20,22 +20,25 @@ struct rx_chain_printer {
     struct rx_text *out;  // of rx_chain_print
 };
 
-// The value that a step stands for: STORE hands its value on.
+// The value that a step stands for: STORE hands its value on, unless it rounds it.
 int
-rx_chain_resolve(const struct rx_chain *chain, int value);
+rx_chain_resolve(const struct rx_chain_printer *p, int value);
 
 // How often a value is written where it is used.
 int
-rx_chain_uses(const struct rx_chain *chain, int value);
+rx_chain_uses(const struct rx_chain_printer *p, int value);
 
 // The value that STATS look at, -1 where there is none.
 int
-rx_chain_statistics(const struct rx_chain *chain);
+rx_chain_statistics(const struct rx_chain_printer *p);
 
 // The first COEF step that loads the same row.
 int
 rx_chain_same_coef(const struct rx_chain *chain, int value);
 
+// What the tile header's loads and stores of an operand have in their names.
+const char *
+rx_chain_type_suffix(const struct rx_chain_printer *p, int operand);
 void
 rx_chain_print_load(const struct rx_chain_printer *p, const struct rx_step *s, struct rx_text *out);
 void

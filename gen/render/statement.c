@@ -27,7 +27,7 @@ part_that_fits(const struct rx_chain_printer *p, int value, size_t *longest)
     const int part[] = {s->a, s->b};
     int found = -1;
     for (int i = 0; i < 2; i++) {
-        const int v = part[i] < 0 ? -1 : rx_chain_resolve(p->chain, part[i]);
+        const int v = part[i] < 0 ? -1 : rx_chain_resolve(p, part[i]);
         if (v < 0 || p->named[v])
             continue;
         const size_t n = length_of(p, v);
@@ -63,7 +63,13 @@ print_statement(const struct rx_chain_printer *p, int value, struct rx_text *lin
 {
     const struct rx_step *s = &p->chain->step[value];
     if (s->op == RX_STEP_STORE) {
-        rx_text_add(line, p->tail ? "rx_store_n(" : "rx_store(");
+        if (p->named[value]) {
+            rx_text_add(line, "const rx_v ");
+            rx_chain_print_name(p, value, line);
+            rx_text_add(line, " = ");
+        }
+        const char *type = rx_chain_type_suffix(p, s->operand);
+        rx_text_printf(line, "rx_store%s%s(", type, p->tail ? "_n" : "");
         rx_chain_print_address(p, s->operand, line);
         rx_text_add(line, ", ");
         rx_chain_print_value(p, s->a, line);
@@ -141,7 +147,7 @@ is_given(const struct rx_chain_printer *p, int value)
 static int
 print_steps(struct rx_chain_printer *p)
 {
-    const int kept = rx_chain_statistics(p->chain);
+    const int kept = rx_chain_statistics(p);
     for (int i = 0; i < p->chain->n; i++) {
         const struct rx_step *s = &p->chain->step[i];
         const int writes = s->op == RX_STEP_STORE || s->op == RX_STEP_STATS;
@@ -153,6 +159,17 @@ print_steps(struct rx_chain_printer *p)
             return 0;
     }
     return 1;
+}
+
+// Values that are used more than once have names, and so has what a rounding store leaves.
+static int
+needs_name(const struct rx_chain_printer *p, int value, int result)
+{
+    const enum rx_step_op op = p->chain->step[value].op;
+    if (op == RX_STEP_STATS || op == RX_STEP_SUMS)
+        return 0;
+    const int often = op == RX_STEP_STORE ? 0 : 1;
+    return value == result || rx_chain_uses(p, value) > often || is_given(p, value);
 }
 
 static void
@@ -167,12 +184,9 @@ take_back(struct rx_text *text, size_t n)
 void
 rx_chain_print(struct rx_chain_printer *p, struct rx_text *out)
 {
-    const int result = p->into ? rx_chain_resolve(p->chain, p->chain->result) : -1;
-    for (int i = 0; i < p->chain->n; i++) {
-        const enum rx_step_op op = p->chain->step[i].op;
-        const int effect = op == RX_STEP_STORE || op == RX_STEP_STATS || op == RX_STEP_SUMS;
-        p->named[i] = !effect && (i == result || rx_chain_uses(p->chain, i) > 1 || is_given(p, i));
-    }
+    const int result = p->into ? rx_chain_resolve(p, p->chain->result) : -1;
+    for (int i = 0; i < p->chain->n; i++)
+        p->named[i] = needs_name(p, i, result);
     const size_t start = out->n;
     p->out = out;
     while (!print_steps(p))

@@ -24,6 +24,15 @@ add_fused(const struct rx_problem *p, const struct rx_chain *chain, char fused[F
     }
 }
 
+static const char *
+dtype_name(const struct rx_problem *p)
+{
+    for (int i = 0; i < p->n_operands; i++)
+        if (p->operand[i].dtype == RX_BF16)
+            return "_bf16";
+    return "";
+}
+
 static void
 op_name(const struct rx_problem *p, char *name, size_t n)
 {
@@ -67,7 +76,7 @@ rx_kernel_name_write(const struct rx_problem *p, const struct rx_config *config,
         snprintf(variant, sizeof variant, "p%dt%dx%d", config->tile_pixels, config->tile_m,
                  config->tile_n);
     struct rx_text text = {0};
-    rx_text_printf(&text, "rx_%s%s_%s_%s_%.8s", op, fused, shape, variant, hash);
+    rx_text_printf(&text, "rx_%s%s%s_%s_%s_%.8s", op, fused, dtype_name(p), shape, variant, hash);
     assert(text.n < RX_KERNEL_NAME_CHARS);
     memcpy(name, text.s, text.n + 1);
     rx_text_close(&text);

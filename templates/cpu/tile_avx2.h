@@ -139,8 +139,8 @@ rx_load_bf16_n(const uint16_t *p, int n)
     return rx_load_bf16(whole);
 }
 
-// To nearest, ties to even; a NaN keeps its sign and becomes quiet.
-static inline void
+// To nearest, ties to even; a NaN keeps its sign and becomes quiet. Returns what was stored.
+static inline rx_v
 rx_store_bf16(uint16_t *p, rx_v v)
 {
     const __m256i bits = _mm256_castps_si256(v);
@@ -151,15 +151,17 @@ rx_store_bf16(uint16_t *p, rx_v v)
     const __m256i wide = _mm256_srli_epi32(_mm256_blendv_epi8(up, quiet, nan), 16);
     _mm_storeu_si128((__m128i *)p, _mm_packus_epi32(_mm256_castsi256_si128(wide),
                                                     _mm256_extracti128_si256(wide, 1)));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
 }
 
-static inline void
+static inline rx_v
 rx_store_bf16_n(uint16_t *p, rx_v v, int n)
 {
     uint16_t whole[8];
-    rx_store_bf16(whole, v);
+    const rx_v stored = rx_store_bf16(whole, v);
     for (int i = 0; i < n; i++)
         p[i] = whole[i];
+    return stored;
 }
 
 // to[i] += v[i] for the first n lanes.

@@ -147,16 +147,21 @@ rx_load_bf16_n(const uint16_t *p, int n)
     return rx_bf16_widen(_mm256_maskz_loadu_epi16(rx_lanes_mask(n), p));
 }
 
-static inline void
+// Returns what was stored.
+static inline rx_v
 rx_store_bf16(uint16_t *p, rx_v v)
 {
-    _mm256_storeu_si256((__m256i *)p, rx_bf16_narrow(v));
+    const __m256i half = rx_bf16_narrow(v);
+    _mm256_storeu_si256((__m256i *)p, half);
+    return rx_bf16_widen(half);
 }
 
-static inline void
+static inline rx_v
 rx_store_bf16_n(uint16_t *p, rx_v v, int n)
 {
-    _mm256_mask_storeu_epi16(p, rx_lanes_mask(n), rx_bf16_narrow(v));
+    const __m256i half = rx_bf16_narrow(v);
+    _mm256_mask_storeu_epi16(p, rx_lanes_mask(n), half);
+    return rx_bf16_widen(half);
 }
 
 // to[i] += v[i] for the first n lanes.

@@ -136,23 +136,26 @@ rx_load_bf16(const uint16_t *p)
     return rx_load_bf16_n(p, RX_LANES);
 }
 
-// To nearest, ties to even; a NaN keeps its sign and becomes quiet.
-static inline void
+// To nearest, ties to even; a NaN keeps its sign and becomes quiet. Returns what was stored.
+static inline rx_v
 rx_store_bf16_n(uint16_t *p, rx_v v, int n)
 {
+    rx_vi stored = {0};
     for (int i = 0; i < n; i++) {
         const float x = v[i];
         uint32_t bits;
         memcpy(&bits, &x, sizeof bits);
         const uint32_t up = x != x ? bits | 0x400000u : bits + 0x7fffu + (bits >> 16 & 1u);
         p[i] = (uint16_t)(up >> 16);
+        stored[i] = (int32_t)(up & 0xffff0000u);
     }
+    return (rx_v)stored;
 }
 
-static inline void
+static inline rx_v
 rx_store_bf16(uint16_t *p, rx_v v)
 {
-    rx_store_bf16_n(p, v, RX_LANES);
+    return rx_store_bf16_n(p, v, RX_LANES);
 }
 
 // to[i] += v[i] for the first n lanes.

@@ -107,7 +107,7 @@ build_prologue(struct builder *b, enum rx_conv_prologue kind)
     if (kind == RX_CONV_BN_RELU || kind == RX_CONV_JOIN)
         value = step(b, RX_STEP_RELU, value, -1);
     if (kind == RX_CONV_JOIN)
-        value = store(b, value);
+        store(b, value);
     b->chain->result = value;
 }
 

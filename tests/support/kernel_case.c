@@ -136,6 +136,14 @@ rx_case_step(struct rx_chain *chain, enum rx_step_op op, int a, int b, int opera
     return chain->n++;
 }
 
+void
+rx_case_to_bf16(struct rx_problem *problem)
+{
+    for (int i = 0; i < problem->n_operands; i++)
+        if (problem->operand[i].kind == RX_OPERAND_MAP)
+            problem->operand[i].dtype = RX_BF16;
+}
+
 struct rx_geometry
 rx_case_map(int h, int w, int c)
 {

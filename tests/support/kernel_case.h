@@ -11,7 +11,8 @@ struct rx_kernel_case {
     struct rx_problem problem;
     int n;                           // images
     int threads;                     // threads that share the kernel, run one after the other
-    double tolerance;                // largest error of an operand, relative to its largest value
+    double tolerance;                // largest error of an operand, relative to its largest value,
+                                     // before it is rounded to bf16
     const struct rx_config *config;  // NULL: the best candidate
     const float *hyper;              // [RX_HYPER_N], NULL: usual values
 };
@@ -39,6 +40,10 @@ rx_case_operand(struct rx_problem *problem, enum rx_operand_kind kind, enum rx_d
                 int access, int64_t c, int rows, const char *name);
 int
 rx_case_step(struct rx_chain *chain, enum rx_step_op op, int a, int b, int operand, int row);
+
+// Makes every map of a problem bf16.
+void
+rx_case_to_bf16(struct rx_problem *problem);
 
 // The geometry of a pointwise problem, and of a convolution or pooling (whose output follows).
 struct rx_geometry

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/bf16.h"
 #include "runtime/base/memory.h"
 #include "runtime/plan.h"
 #include "runtime/reference.h"
@@ -125,6 +126,16 @@ fill_hyper(const float *given, float *to)
     memcpy(to, given ? given : usual, RX_HYPER_N * sizeof *to);
 }
 
+static void
+fill_map(const struct rx_operand *o, int operand, int64_t n, void *to)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (o->dtype == RX_BF16)
+            ((uint16_t *)to)[i] = rx_bf16_round(both_signs(operand, i));
+        else
+            ((float *)to)[i] = both_signs(operand, i);
+}
+
 // Variances are positive.
 static int
 is_variance(const struct rx_problem *p, int operand)
@@ -163,6 +174,9 @@ fill(const struct rx_kernel_case *c, struct rx_case_data *data, int operand)
         break;
     case RX_OPERAND_HYPER:
         fill_hyper(c->hyper, to);
+        break;
+    case RX_OPERAND_MAP:
+        fill_map(o, operand, n, to);
         break;
     default:
         for (int64_t i = 0; i < n; i++)
