@@ -50,6 +50,9 @@ take fashion \
     rx_gap_bn_relu_c256_4x4 rx_gap_grad_mask_bn_sums_c256_4x4 \
     rx_bn_coef_c64_1x1 rx_bn_grad_coef_c64_7x7 rx_bn_fold_c64_1x1 \
     rx_loss_c10_1x1 rx_bias_grad_c10_1x1 rx_sgd_n2752 rx_update_n288 rx_transpose_c32k32g8_14x14
+emit fashion_bf16 models/fashion_resnext.lua --dtype bf16
+take fashion_bf16 \
+    rx_conv1x1_bn_relu_stats_bf16_c64k128g1_7x7 rx_conv1x1_dgrad_bn_mask_sums_bf16_c64k64g1_14x14
 emit imagenet models/resnext50_32x4d.lua --set image=64 --set depth=26
 take imagenet rx_conv7x7_stats_c3k64g1_64x64 rx_maxpool_bn_relu_c64_32x32 \
     rx_maxpool_grad_bn_mask_sums_c64_32x32
