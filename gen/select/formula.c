@@ -25,11 +25,29 @@ row_name(const struct rx_operand *o, int row)
 }
 
 static int
-uses(const struct rx_chain *chain, int value)
+rounds(const struct view *v, const struct rx_step *s)
+{
+    return s->op == RX_STEP_STORE && v->problem->operand[s->operand].dtype == RX_BF16;
+}
+
+// The value that a step reads: STORE hands its own on, unless it rounds it.
+static int
+read_value(const struct view *v, int value)
+{
+    while (value >= 0 && v->chain->step[value].op == RX_STEP_STORE &&
+           !rounds(v, &v->chain->step[value]))
+        value = v->chain->step[value].a;
+    return value;
+}
+
+// How often a line reads a value.
+static int
+uses(const struct view *v, int value)
 {
     int n = 0;
-    for (int i = 0; i < chain->n; i++)
-        n += (chain->step[i].a == value) + (chain->step[i].b == value);
+    for (int i = 0; i < v->chain->n; i++)
+        n += (read_value(v, v->chain->step[i].a) == value) +
+             (read_value(v, v->chain->step[i].b) == value);
     return n;
 }
 
@@ -61,8 +79,9 @@ print_leaf(const struct view *v, const struct rx_step *s, struct rx_text *text)
 static void
 print_factor(const struct view *v, int value, struct rx_text *text)
 {
-    const enum rx_step_op op = v->chain->step[value].op;
-    const int sum = (op == RX_STEP_ADD || op == RX_STEP_SUB) && !(uses(v->chain, value) > 1);
+    const enum rx_step_op op = v->chain->step[read_value(v, value)].op;
+    const int sum =
+        (op == RX_STEP_ADD || op == RX_STEP_SUB) && !(uses(v, read_value(v, value)) > 1);
     rx_text_add(text, sum ? "(" : "");
     print_value(v, value, 1, text);
     rx_text_add(text, sum ? ")" : "");
@@ -72,16 +91,18 @@ print_factor(const struct view *v, int value, struct rx_text *text)
 static void
 print_value(const struct view *v, int value, int named, struct rx_text *text)
 {
+    value = read_value(v, value);
     const struct rx_step *s = &v->chain->step[value];
     if (s->op == RX_STEP_STORE) {
-        print_value(v, s->a, named, text);
+        rx_text_printf(text, "%s[%s,%s]", v->problem->operand[s->operand].name, v->pixel,
+                       v->channel);
         return;
     }
     if (is_leaf(s->op)) {
         print_leaf(v, s, text);
         return;
     }
-    if (named && uses(v->chain, value) > 1) {
+    if (named && uses(v, value) > 1) {
         rx_text_printf(text, "%c%d", v->prefix, value);
         return;
     }
@@ -126,9 +147,10 @@ print_lines(const struct view *v, struct rx_text *text)
         const struct rx_step *s = &v->chain->step[i];
         const char *to = s->operand >= 0 ? v->problem->operand[s->operand].name : "";
         if (s->op == RX_STEP_STORE) {
-            rx_text_printf(text, "%s[%s,%s] = ", to, v->pixel, v->channel);
+            rx_text_printf(text, "%s[%s,%s] = %s", to, v->pixel, v->channel,
+                           rounds(v, s) ? "bf16(" : "");
             print_value(v, s->a, 1, text);
-            rx_text_add(text, "\n");
+            rx_text_add(text, rounds(v, s) ? ")\n" : "\n");
         } else if (s->op == RX_STEP_STATS) {
             rx_text_printf(text, "%s[%s] = {count, mean, M2} over %s of ", to, v->channel,
                            v->pixel);
@@ -142,7 +164,7 @@ print_lines(const struct view *v, struct rx_text *text)
             rx_text_add(text, " * ");
             print_factor(v, s->b, text);
             rx_text_add(text, "}\n");
-        } else if (!is_leaf(s->op) && uses(v->chain, i) > 1) {
+        } else if (!is_leaf(s->op) && uses(v, i) > 1) {
             rx_text_printf(text, "%c%d = ", v->prefix, i);
             print_value(v, i, 0, text);
             rx_text_add(text, "\n");
