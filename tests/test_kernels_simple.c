@@ -102,11 +102,12 @@ residual_and_sums(struct rx_problem *p, enum rx_domain domain, int channels)
         rx_case_operand(p, RX_OPERAND_COEF, RX_DOMAIN_IN, RX_READ, channels, RX_COEF_ROWS, "coef1");
     const int mean = rx_case_step(e, RX_STEP_COEF, -1, -1, coef, RX_COEF_MEAN);
     const int centred = rx_case_step(e, RX_STEP_SUB, x, mean, -1, 0);
-    rx_case_step(e, RX_STEP_STORE, mask, -1, map(p, domain, RX_WRITE, "y0"), 0);
+    const int y = map(p, domain, RX_WRITE, "y0");
+    const int stored = rx_case_step(e, RX_STEP_STORE, mask, -1, y, 0);
     const int sums = rx_case_operand(p, RX_OPERAND_PARTIAL, RX_DOMAIN_IN, RX_WRITE, channels,
                                      RX_SUMS_ROWS, "sums0");
-    rx_case_step(e, RX_STEP_SUMS, mask, centred, sums, 0);
-    stats(p, channels, mask);
+    rx_case_step(e, RX_STEP_SUMS, stored, centred, sums, 0);
+    stats(p, channels, stored);
 }
 
 static void
