@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-OUT = os.path.join(TOP, "out", "bench")
+OUT = os.environ.get("BENCH_OUT") or os.path.join(TOP, "out", "bench")
+RXGEN = os.path.abspath(os.environ.get("RXGEN") or os.path.join(TOP, "rxgen"))
 
 # key: model file, fields that differ from it, images a training step, and what a peer must know.
 NETWORKS = {
@@ -15,8 +16,10 @@ NETWORKS = {
     "resnet50": ("resnet50", {}, 16, (50, 1, 64, 1000, 224)),
     "resnext101_64x4d": ("resnext101_64x4d", {}, 8, (101, 64, 4, 1000, 224)),
     "resnext29_8x64d": ("resnext29_8x64d", {}, 32, (29, 8, 64, 10, 32)),
-    "resnext29_32x4d": ("resnext29_8x64d", {"cardinality": 32, "width": 4}, 64, (29, 32, 4, 10, 32)),
-}
+    "resnext29_32x4d": (
+        "resnext29_8x64d", {"cardinality": 32, "width": 4}, 64, (29, 32, 4, 10, 32)
+    ),
+}  # fmt: skip
 
 
 def say(text):
@@ -24,10 +27,11 @@ def say(text):
 
 
 def build(folder, model, settings=(), options=()):
-    """Generates a network in out/bench/<folder>; returns that folder, or None where rxgen says
-    that it cannot."""
+    """Generates a network (a file of models/, or a path without .lua) in out/bench/<folder>;
+    returns that folder, or None where rxgen says that it cannot."""
     out = os.path.join(OUT, folder)
-    command = [os.path.join(TOP, "rxgen"), f"models/{model}.lua", "--quiet", "--out", out, *options]
+    path = model if "/" in model else f"models/{model}"
+    command = [RXGEN, path + ".lua", "--quiet", "--out", out, *options]
     for key, value in dict(settings).items():
         command += ["--set", f"{key}={value}"]
     done = subprocess.run(command, cwd=TOP, stderr=subprocess.PIPE, text=True)
@@ -35,7 +39,7 @@ def build(folder, model, settings=(), options=()):
         say(f"{folder}: left out: {done.stderr.strip()}")
         return None
     if done.returncode != 0:
-        raise SystemExit(done.stderr)
+        raise SystemExit(f"{folder}: {done.stderr.strip() or done.returncode}")
     return out
 
 

@@ -19,8 +19,8 @@ def main():
     threads = int(os.environ.get("THREADS", len(os.sched_getaffinity(0))))
     folder = common.build(f"{key}-f32", model, settings)
     report = common.bench(folder, mode, batch, steps, threads, "--kernels")
-    print(f"{key}, {mode}, batch {batch}: {report['images_per_s']:.2f} images/s, "
-          f"{report['ms_per_step']:.1f} ms a step, {report['share']:.1%} of the FMA peak")  # fmt: skip
+    print(f"{key}, {mode}, batch {batch}: {report['images_per_s']:.2f} images/s,",
+          f"{report['ms_per_step']:.1f} ms a step,", f"{report['share']:.1%} of the FMA peak")
     common.print_kernels(report)
     suffix = "" if mode == "train" else f"-{mode}"
     common.write_json(f"kernels-{key}{suffix}.json", {"machine": common.machine(), **report})

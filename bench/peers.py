@@ -1,12 +1,14 @@
-"""Compares rxgen's programs with PyTorch, OpenVINO and ONNX Runtime: all in one run, in turns.
+"""Compares rxgen's programs with PyTorch, OpenVINO and ONNX Runtime, and its convolutions with
+oneDNN's: all in one run, in turns.
 
-    PEERS="train-f32 infer-f32"  tasks, or their beginnings (default: all)
+    PEERS="train-f32 infer-f32"  tasks, or their beginnings (default: all); "shapes"
     MODEL="resnext50_32x4d ..."  networks (default: all)
     ROUNDS, SECONDS              turns for each program, and about how long a turn is
     THREADS, ARCH                default: all cores, this machine; ARCH=x86-64-v3 holds the peers
                                  to AVX2 too
 
-Writes out/bench/peers.json, in which rows of earlier runs stay that this one does not measure."""
+Writes out/bench/peers.json, in which rows of earlier runs stay that this one does not measure, and
+out/bench/peers-train.svg, peers-infer.svg; shapes go to out/bench/shapes-<network>.json."""
 
 import glob
 import json
@@ -14,7 +16,9 @@ import os
 import subprocess
 import sys
 
+import chart
 import common
+import shapes
 
 VENV = os.path.join(common.OUT, "venv")
 PYTHON = os.path.join(VENV, "bin", "python")
@@ -53,7 +57,7 @@ def prepare():
 
 
 def allocator():
-    """tcmalloc, without which PyTorch loses a third of a training step; "" where it is not there."""
+    """tcmalloc, without which PyTorch loses a third of a training step; "" if there is none."""
     found = glob.glob("/usr/lib/*/libtcmalloc_minimal.so.4") + glob.glob(
         "/usr/lib*/libtcmalloc_minimal.so.4"
     )
@@ -71,8 +75,37 @@ def peer_environment(name):
     return env
 
 
-class Peer:
-    """A worker process that waits for its turns."""
+class Worker:
+    """A process in the peers' environment that waits for its turns."""
+
+    def __init__(self, name, script, case):
+        self.name = name
+        log = open(os.path.join(common.OUT, "worker.log"), "a")
+        self.process = subprocess.Popen(
+            [PYTHON, os.path.join(common.TOP, "bench", "peers", script), json.dumps(case)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=peer_environment(name),
+            text=True,
+        )  # fmt: skip
+        self.first = self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} does not run: see out/bench/worker.log")
+        return json.loads(line)
+
+    def ask(self, line):
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Peer(Worker):
+    """One that trains or infers."""
 
     def __init__(self, name, task, key):
         mode, dtype, images, _ = TASKS[task]
@@ -82,26 +115,11 @@ class Peer:
             "depth": depth, "cardinality": cardinality, "width": width, "classes": classes,
             "image": image, "threads": THREADS, "model": key, "folder": common.OUT,
         }  # fmt: skip
-        self.name, self.times = name, []
-        log = open(os.path.join(common.OUT, "worker.log"), "a")
-        self.process = subprocess.Popen(
-            [PYTHON, os.path.join(common.TOP, "bench", "peers", "worker.py"), json.dumps(case)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=peer_environment(name),
-            text=True,
-        )  # fmt: skip
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"{name} does not run: see out/bench/worker.log")
-        self.ms = json.loads(answer)["ms"]
+        super().__init__(name, "worker.py", case)
+        self.times, self.ms = [], self.first["ms"]
 
     def turn(self):
-        self.process.stdin.write(f"{steps_of(self.ms)}\n")
-        self.process.stdin.flush()
-        self.times += json.loads(self.process.stdout.readline())
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+        self.times += self.ask(steps_of(self.ms))
 
 
 class Ours:
@@ -187,19 +205,60 @@ def show(rows):
         )  # fmt: skip
 
 
+def draw(rows):
+    """Of the networks' rows that rxgen takes part in; latency and what is incomplete stay out."""
+    for mode in ("train", "infer"):
+        groups = []
+        for row in rows:
+            if row["task"] != f"{mode}-f32" or "ratio" not in row:
+                continue
+            bars = [
+                (p["name"], p["images_per_s"],
+                 f"{p['images_per_s']:.2f} images/s" + (f", {p['ratio']:.2f}x" if i else ""))
+                for i, p in enumerate(row["programs"])
+            ]  # fmt: skip
+            groups.append((f"{row['model']}, batch {row['batch']}", bars))
+        if groups:
+            title = {"train": "Training", "infer": "Inference"}[mode] + ", f32: images a second"
+            note = f"Longer is better; the factor is rxgen's speed over it. {common.machine()}"
+            path = os.path.join(common.OUT, f"peers-{mode}.svg")
+            chart.write(path, chart.bars(title, note, groups))
+
+
+def compare_shapes(key):
+    """Convolutions by shape, of a training step."""
+    model, settings, batch, (depth, cardinality, width, classes, image) = common.NETWORKS[key]
+    folder = common.build(f"{key}-f32", model, settings, ["--dtype", "f32"])
+    case = {"depth": depth, "cardinality": cardinality, "width": width, "classes": classes,
+            "image": image, "batch": batch, "threads": THREADS}  # fmt: skip
+    worker = Worker("onednn", "shapes_worker.py", case)
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        report = common.bench(folder, "train", batch, 1, THREADS, "--kernels")
+        ours.append(shapes.ours_by_shape(report))
+        theirs.append(worker.ask(""))
+    worker.close()
+    rows = shapes.rows_of(worker.first, ours, theirs)
+    print(f"\nconvolutions of {key}, batch {batch}, ms; ours with what is fused into them")
+    shapes.show(rows)
+    common.write_json(f"shapes-{key}.json", {"machine": common.machine(), "rows": rows})
+
+
 def save(versions, rows):
     def key(row):
         return row["task"], row["model"], row["arch"], row["threads"]
 
     new = {key(r) for r in rows}
     old = [r for r in common.read_json("peers.json").get("rows", []) if key(r) not in new]
-    report = {"machine": common.machine(), "versions": versions, "allocator": allocator()}
+    report = {"machine": common.machine(), "versions": versions}
+    report["allocator"] = os.path.basename(allocator())
+    draw(old + rows)
     common.write_json("peers.json", {**report, "rows": old + rows})
 
 
 def main():
-    tasks = os.environ.get("PEERS", "").split() or list(TASKS)
-    tasks = [t for t in TASKS if any(t.startswith(w) for w in tasks)]
+    chosen = os.environ.get("PEERS", "").split() or [*TASKS, "shapes"]
+    tasks = [t for t in TASKS if any(t.startswith(w) for w in chosen)]
     keys = os.environ.get("MODEL", "").split() or list(common.NETWORKS)
     keys = [os.path.basename(k).removesuffix(".lua") for k in keys]
     os.makedirs(common.OUT, exist_ok=True)
@@ -213,6 +272,8 @@ def main():
             rows.append(compare(task, key))
             show(rows[-1:])
             save(versions, rows)
+        if "shapes" in chosen:
+            compare_shapes(key)
 
 
 if __name__ == "__main__":
