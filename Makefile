@@ -184,7 +184,7 @@ $(EMU)/lib%.so.13: tests/emu/shim/shim.h $(EMU)/librxemu.so
 
 # --- what comes later ---
 
-LATER := bench bench-forms bench-compile cuda-gate gpu-bundle test-interop
+LATER := cuda-gate gpu-bundle test-interop
 .PHONY: $(LATER)
 $(LATER):
 	@echo "make $@: not there yet, it comes with a later version" >&2; exit 2
