@@ -30,7 +30,7 @@ LONG_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(LONG_SRC) $(wildcard tests
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 
 .PHONY: all build deps demo test test-long test-asan build-tests fuzz fuzzers gold lint install
-.PHONY: build-long-tests bench-kernels bench-peers clean help
+.PHONY: build-long-tests bench bench-kernels bench-forms bench-peers bench-compile clean help
 
 # --- what is built ---
 
@@ -145,16 +145,18 @@ install: build
 	find templates models runtime -type f ! -path 'runtime/*.c' | while read -r file; do \
 		install -D -m 644 "$$file" "$(SHARE)/$$file"; done
 
-# --- how fast it is ---
+# --- how fast it is: bench/README.md ---
 
-bench-kernels: deps
+bench-kernels bench-forms bench-compile: deps
 	@$(submake) build
-	@python3 bench/kernels.py
+	@python3 bench/$(@:bench-%=%).py
 
 bench-peers:
 	@tests/deps.sh peers
 	@$(submake) build
 	@python3 bench/peers.py
+
+bench: bench-kernels bench-forms
 
 # --- the emulated CUDA device: tests/emu ---
 
@@ -202,8 +204,11 @@ help:
 	@echo "make test-asan     the tests under address and undefined-behaviour sanitizers"
 	@echo "make test-long     tests that take longer than the others together"
 	@echo "make fuzz          fuzz every parser for FUZZ_SECONDS ($(FUZZ_SECONDS)) each"
+	@echo "make bench         bench-kernels and bench-forms"
 	@echo "make bench-kernels time every kernel of MODEL (resnext50_32x4d), as a share of the peak"
+	@echo "make bench-forms   the three forms of a block against each other"
 	@echo "make bench-peers   against PyTorch, OpenVINO and ONNX Runtime (installs them below out/)"
+	@echo "make bench-compile how long networks take to generate and compile"
 	@echo "make install       into PREFIX ($(PREFIX))"
 	@echo "make emu           an emulated CUDA device for tests, where a toolkit is installed"
 	@echo "make V=1 ...       show the commands"

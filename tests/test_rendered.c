@@ -125,7 +125,7 @@ test_driver(void **state)
     shell("driver",
           "%s -std=gnu11 -O1 -Wall -Wextra -Wconversion -Wshadow -Werror -D_GNU_SOURCE %s -I. "
           "-Iruntime -Itemplates/cpu %s/*.c runtime/reference*.c runtime/problem.c "
-          "runtime/weights.c runtime/base/memory.c -lm -o %s/driver",
+          "runtime/weights.c runtime/base/memory.c runtime/base/bf16.c -lm -o %s/driver",
           cc, m.flags, folder, folder);
     shell("driver", "%s/driver 3 | grep -q 'check ok'", folder);
     if (system("clang-format --version >/dev/null 2>&1") == 0)

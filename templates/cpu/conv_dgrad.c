@@ -263,9 +263,9 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     const int left = CG - c0 - v * RX_LANES;
                     const int lanes = left < RX_LANES ? left : RX_LANES;
                     //@ end
-                    const float *const t = tile + v * RX_LANES;  //@ when kept
-                    //@ epilogue_end channel=c lanes=lanes at=(t + i * ROW) row=i rows=rows vector=v
-                    (void)t, (void)c, (void)lanes;
+                    const float *const o = tile + v * RX_LANES;  //@ when kept
+                    //@ epilogue_end channel=c lanes=lanes at=(o + i * ROW) row=i rows=rows vector=v
+                    (void)o, (void)c, (void)lanes;
                     //@ end
                 }
                 //@ end
