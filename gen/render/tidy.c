@@ -223,12 +223,14 @@ keep_blank(const struct line *before, const struct line *after)
     return before->s[before->n - 1] != '{' && !starts_with(after, '}');
 }
 
-// Breaks a function head that its long name pushed over the limit after its first parameter.
+// Breaks a function head or a call that its names pushed over the limit, after the last of its
+// arguments that fits.
 static void
-print_head(const struct line *l, struct rx_text *out)
+print_list(const struct line *l, struct rx_text *out)
 {
-    const char *open = memchr(l->s, '(', l->n), *comma = memchr(l->s, ',', l->n);
-    if (l->n <= RX_COLUMNS || l->s[0] == ' ' || l->s[0] == '/' || !open || !comma) {
+    const char *open = memchr(l->s, '(', l->n);
+    const char *comma = l->n > RX_COLUMNS ? memrchr(l->s, ',', RX_COLUMNS) : NULL;
+    if (l->s[0] == '/' || !open || !comma || comma < open) {
         rx_text_add_bytes(out, l->s, l->n);
     } else {
         rx_text_add_bytes(out, l->s, (size_t)(comma + 1 - l->s));
@@ -238,7 +240,7 @@ print_head(const struct line *l, struct rx_text *out)
     rx_text_add(out, "\n");
 }
 
-// Blank lines and heads; what is left is to be aligned.
+// Blank lines and argument lists; what is left is to be aligned.
 static void
 squeeze(const char *text, struct rx_text *out)
 {
@@ -252,7 +254,7 @@ squeeze(const char *text, struct rx_text *out)
         }
         if (blank && keep_blank(&before, &l))
             rx_text_add(out, "\n");
-        print_head(&l, out);
+        print_list(&l, out);
         before = l;
         blank = 0;
     }

@@ -16,7 +16,7 @@ rx_text_has_word(const char *text, const char *word);
 void
 rx_tidy_constants(const char *constants, const char *body, struct rx_text *out);
 
-// Appends the text with blank lines, trailing comments and function heads tidied.
+// Appends the text with blank lines, trailing comments and argument lists tidied.
 void
 rx_tidy_lines(const char *text, struct rx_text *out);
 
