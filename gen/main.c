@@ -103,6 +103,7 @@ build(const struct rx_options *o, const struct rx_location *location, struct rx_
                                  .compile = {.compiler = compiler(),
                                              .flags = net->machine.flags,
                                              .include = location->share,
+                                             .identity = "",
                                              .jobs = o->jobs,
                                              .quiet = o->quiet}};
     if (o->only != NULL)
@@ -125,6 +126,7 @@ run(const struct rx_options *o, struct rx_network *net, struct rx_error *error)
     // Kernels' hashes hold the compiler's version; a description has none of them.
     if (status == RX_OK && o->action != RX_ACTION_DESCRIBE)
         status = rx_compile_toolchain(compiler(), &toolchain, error);
+    net->target = &rx_target_cpu;
     net->toolchain = rx_arena_text(&net->arena, rx_text_str(&toolchain));
     if (status == RX_OK)
         status = rx_pipeline_run(o, &location, net, error);

@@ -10,9 +10,9 @@ const char RX_USAGE[] =
     "  --set KEY=VALUE   override a field of the model (--describe lists them)\n"
     "  --form a|b|c      which of the paper's equivalent block forms (default c)\n"
     "  --gradients update|store  of weights: used where they are summed (default), or kept\n"
-    "  --target auto|cpu|cuda    cuda comes later\n"
+    "  --target auto|cpu|cuda    auto: cuda where a device answers, else cpu\n"
     "  --dtype f32|bf16  storage of activations and their gradients (default f32)\n"
-    "  --arch ARCH       native, x86-64-v3, x86-64-v4, x86-64-v2\n"
+    "  --arch ARCH       native; x86-64-v3, x86-64-v4, x86-64-v2; sm_80, sm_90a ...\n"
     "  --out DIR         build there; no link under out/ changes\n"
     "  --describe        print the layer table, totals and memory; build nothing\n"
     "  --explain         print which kernel was chosen for each problem and why\n"
@@ -93,6 +93,18 @@ parse_gradients(struct rx_options *o, const char *value, struct rx_error *error)
 }
 
 static int
+parse_target(struct rx_options *o, const char *value, struct rx_error *error)
+{
+    static const char *const name[] = {"auto", "cpu", "cuda"};
+    for (int i = 0; i < (int)(sizeof name / sizeof name[0]); i++)
+        if (strcmp(value, name[i]) == 0) {
+            o->target = (enum rx_target_choice)i;
+            return o->target == RX_TARGET_CUDA ? later("--target", value, error) : RX_OK;
+        }
+    return rx_error_user(error, "--target %.40s: it is auto, cpu or cuda", value);
+}
+
+static int
 parse_value(struct rx_options *o, enum flag flag, char *value, struct rx_error *error)
 {
     switch (flag) {
@@ -106,9 +118,7 @@ parse_value(struct rx_options *o, enum flag flag, char *value, struct rx_error *
     case GRADIENTS:
         return parse_gradients(o, value, error);
     case TARGET:
-        if (strcmp(value, "auto") == 0)
-            return RX_OK;
-        return one_of("--target", value, "cpu", "cuda", error);
+        return parse_target(o, value, error);
     case DTYPE:
         if (strcmp(value, "f32") != 0 && strcmp(value, "bf16") != 0)
             return rx_error_user(error, "--dtype %.40s: it is f32 or bf16", value);

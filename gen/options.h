@@ -15,6 +15,8 @@ enum rx_action {
 
 enum { RX_SETTINGS_MAX = 64 };
 
+enum rx_target_choice { RX_TARGET_AUTO, RX_TARGET_CPU, RX_TARGET_CUDA };
+
 struct rx_options {
     enum rx_action action;
     const char *model;
@@ -22,6 +24,7 @@ struct rx_options {
     struct rx_setting setting[RX_SETTINGS_MAX];
     enum rx_form form;
     enum rx_gradients gradients;
+    enum rx_target_choice target;
     enum rx_dtype dtype;  // storage of activations and of their gradients
     const char *arch;
     const char *out;   // NULL: out/<model>

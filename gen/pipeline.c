@@ -148,14 +148,14 @@ rx_pipeline_run(const struct rx_options *options, const struct rx_location *loca
                 struct rx_network *net, struct rx_error *error)
 {
     static const enum rx_mode mode[RX_UNITS] = {RX_MODE_TRAIN, RX_MODE_INFER};
-    int status = rx_target_cpu.machine(options->arch, &net->machine, error);
+    int status = net->target->machine(options->arch, &net->machine, error);
     for (int u = 0; u < RX_UNITS && status == RX_OK; u++) {
         net->unit[u].mode = mode[u];
         struct job job = {options, location, net, &net->unit[u], error};
         status = run_passes(&job);
     }
     if (status == RX_OK)
-        status = rx_network_select(net, &rx_target_cpu, location->templates, error);
+        status = rx_network_select(net, location->templates, error);
     if (status == RX_OK) {
         rx_network_assemble(net);
         rx_network_slice(net);

@@ -11,7 +11,7 @@ int
 rx_pipeline_front(const struct rx_options *options, const struct rx_location *location,
                   struct rx_graph *graph, struct rx_front_output *front, struct rx_error *error);
 
-// Runs all passes on both graphs. The caller closes the network in any case.
+// Runs all passes on both graphs, for net->target. The caller closes the network in any case.
 int
 rx_pipeline_run(const struct rx_options *options, const struct rx_location *location,
                 struct rx_network *net, struct rx_error *error);

@@ -12,10 +12,10 @@
 
 enum { RX_PLAN_VERSION = 1 };
 
-// One tensor. Its size is fixed + N * image + T * thread bytes for N images and T threads. It lives
-// for the session (parameters, gradients, momenta, coefficients) or between two steps of one
-// program; those of one program share memory by liveness (runtime/base/planner.h), and the programs
-// share one block, as only one runs at a time.
+// One tensor. Its size is fixed + N * image + T * thread bytes for N images and T threads (or
+// parts, see below). It lives for the session (parameters, gradients, momenta, coefficients) or
+// between two steps of one program; those of one program share memory by liveness
+// (runtime/base/planner.h), and the programs share one block, as only one runs at a time.
 enum rx_life { RX_LIFE_SESSION, RX_LIFE_STEPS };
 
 struct rx_plan_tensor {
@@ -25,6 +25,7 @@ struct rx_plan_tensor {
     int program;      // RX_LIFE_STEPS: which program
     int first, last;  // RX_LIFE_STEPS: steps of that program, both included; inputs start at 0,
                       // results end at the last step
+    int parts;        // how many parts it has, as its kernels want it; 0: one a thread
 };
 
 // One kernel. It has ceil((N * task_image + task_fixed) / task_divisor) units of work, each of
@@ -35,7 +36,11 @@ struct rx_plan_kernel {
     rx_kernel_fn *fn;
     int64_t task_image, task_fixed, task_divisor;
     int columns;
-    int64_t scratch_bytes;            // a thread
+    int64_t scratch_bytes;  // a thread
+    // A kernel that is launched on a device: a grid of units times columns blocks, each of so many
+    // threads; where it has parts (it splits sums), one block a part times columns, each of which
+    // goes through the units by turns. On the CPU both are 0.
+    int block, parts;
     double flops_image, flops_fixed;  // floating point operations (a multiply-add is two)
     double bytes_image, bytes_fixed;  // bytes that must be read or written once
 };

@@ -49,7 +49,7 @@ more_constants(void *context, struct rx_text *out)
 
 static const struct rx_template_names names = {
     .kernel = "rx_k",
-    .tile = "tile_x",
+    .tile = "tile_x.h",
     .constant = find_constant,
     .flag = find_flag,
     .slot = expand_slot,

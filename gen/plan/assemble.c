@@ -73,6 +73,8 @@ assemble_kernels(struct assembly *a)
                                                .task_divisor = k->task_divisor,
                                                .columns = k->columns,
                                                .scratch_bytes = k->scratch_bytes,
+                                               .block = k->block,
+                                               .parts = k->parts,
                                                .flops_image = k->flops_image,
                                                .flops_fixed = k->flops_fixed,
                                                .bytes_image = k->bytes_image,
@@ -125,6 +127,23 @@ assemble_steps(struct assembly *a)
                 a->arg[plan->n_args++] = argument(a, u, r, j);
         }
     plan->arg = a->arg;
+}
+
+// A tensor of parts has as many as all kernels that write it want at least.
+static void
+assemble_parts(struct assembly *a)
+{
+    const struct rx_plan *plan = &a->net->plan;
+    for (int p = 0; p < RX_PROGRAMS; p++)
+        for (int i = 0; i < plan->program[p].n_steps; i++) {
+            const struct rx_plan_step *s = &plan->program[p].step[i];
+            const int parts = plan->kernel[s->kernel].parts;
+            for (int j = 0; parts > 0 && j < s->n_args; j++) {
+                struct rx_plan_tensor *t = &a->tensor[plan->arg[s->first_arg + j].tensor];
+                if (t->thread_bytes > 0 && (t->parts == 0 || parts < t->parts))
+                    t->parts = parts;
+            }
+        }
 }
 
 static int
@@ -200,7 +219,7 @@ rx_network_assemble(struct rx_network *net)
                                  .model = g->name,
                                  .form = g->form,
                                  .dtype = rx_dtype_text(g->dtype),
-                                 .target = "cpu",
+                                 .target = net->target->name,
                                  .arch = net->machine.arch,
                                  .hash = "",
                                  .image_h = input->h,
@@ -212,6 +231,7 @@ rx_network_assemble(struct rx_network *net)
     assemble_tensors(&a);
     assemble_kernels(&a);
     assemble_steps(&a);
+    assemble_parts(&a);
     assemble_ports(&a);
     assemble_params(&a);
 }

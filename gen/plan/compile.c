@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "gen/plan/cache.h"
+#include "runtime/base/cache.h"
 #include "runtime/base/file.h"
 #include "runtime/base/memory.h"
 
@@ -153,16 +153,33 @@ struct slot {
     char log[4200];
 };
 
+// Runs the job's own compiler in a child, whose message goes to the log; returns the child or -1.
+static pid_t
+fork_job(const struct rx_compile *c, const struct rx_compile_job *job, const char *log)
+{
+    const pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    struct rx_error error = {0}, ignored = {0};
+    job->compile(c, job, &error);
+    rx_file_write(log, error.text, strlen(error.text), &ignored);
+    _exit(error.status);
+}
+
 static int
 start_job(const struct rx_compile *c, const struct rx_compile_job *job, int i, struct slot *slot,
           struct rx_error *error)
 {
-    struct words w = {0};
-    job_command(c, &job[i], &w);
     snprintf(slot->log, sizeof slot->log, "%.4090s.log", job[i].object);
     slot->job = i;
-    slot->pid = start(&w, slot->log);
-    close_words(&w);
+    if (job[i].compile != NULL) {
+        slot->pid = fork_job(c, &job[i], slot->log);
+    } else {
+        struct words w = {0};
+        job_command(c, &job[i], &w);
+        slot->pid = start(&w, slot->log);
+        close_words(&w);
+    }
     return slot->pid >= 0 ? RX_OK
                           : rx_error_refused(error,
                                              "%s: the compiler cannot be started: install gcc, or "
@@ -235,7 +252,7 @@ rx_compile_all(const struct rx_compile *c, const struct rx_compile_job *job, int
 
 int
 rx_compile_link(const struct rx_compile *c, const struct rx_compile_job *job, int n,
-                const char *library, const char *program, struct rx_error *error)
+                const char *const library[2], const char *program, struct rx_error *error)
 {
     struct words w = {0};
     add_split(&w, c->compiler);
@@ -243,8 +260,10 @@ rx_compile_link(const struct rx_compile *c, const struct rx_compile_job *job, in
     add_word(&w, "-o");
     add_word(&w, program);
     for (int i = 0; i < n; i++)
-        add_word(&w, job[i].object);
-    add_word(&w, library);
+        if (job[i].compile == NULL)
+            add_word(&w, job[i].object);
+    for (int i = 0; i < 2 && library[i] != NULL; i++)
+        add_word(&w, library[i]);
     add_split(&w, "-l:libjansson.a -l:libz.a -lpthread -lm");
     char log[4200];
     snprintf(log, sizeof log, "%.4090s.log", program);

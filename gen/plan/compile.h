@@ -4,18 +4,29 @@
 
 #include "gen/target/target.h"
 
+struct rx_compile;
+struct rx_compile_job;
+
+// Compiles one job, in a process of its own.
+typedef int
+rx_compile_fn(const struct rx_compile *c, const struct rx_compile_job *job, struct rx_error *error);
+
 struct rx_compile_job {
-    const char *source;  // path
-    const char *object;  // path
-    const char *key;     // content key of the object, NULL: not cached
+    const char *source;      // path
+    const char *object;      // path
+    const char *key;         // content key of the object, NULL: not cached
+    rx_compile_fn *compile;  // NULL: the C compiler, whose objects are linked
 };
 
 struct rx_compile {
-    const char *compiler;  // CC
-    const char *flags;     // of the architecture
-    const char *include;   // folder that holds runtime/
-    int jobs;              // compilers at once
-    int quiet;             // 1: no progress line
+    const char *compiler;   // CC
+    const char *flags;      // of the architecture
+    const char *include;    // folder that holds runtime/
+    const char *identity;   // of a compiler of kernels that is none of C, else ""
+    rx_compile_fn *kernel;  // how kernels are compiled; NULL: by the C compiler
+    void *user;             // of `kernel`
+    int jobs;               // compilers at once
+    int quiet;              // 1: no progress line
 };
 
 // "gcc 12.2.0": the compiler as part of keys and banners. RX_REFUSED when there is none.
@@ -27,9 +38,9 @@ int
 rx_compile_all(const struct rx_compile *c, const struct rx_compile_job *job, int n,
                struct rx_error *error);
 
-// Links objects and the runtime library into a program.
+// Links objects and the runtime's libraries (in this order; the second may be NULL) into a program.
 int
 rx_compile_link(const struct rx_compile *c, const struct rx_compile_job *job, int n,
-                const char *library, const char *program, struct rx_error *error);
+                const char *const library[2], const char *program, struct rx_error *error);
 
 #endif

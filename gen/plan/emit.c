@@ -57,8 +57,8 @@ object_key(const struct stage *s, const struct rx_text *source, const struct rx_
 {
     struct rx_text text = {0};
     const char *more = getenv("RXGEN_CFLAGS");
-    rx_text_printf(&text, "%s\n%s\n%s\n", s->net->toolchain, s->emit->compile.flags,
-                   more != NULL ? more : "");
+    rx_text_printf(&text, "%s\n%s\n%s\n%s\n", s->net->toolchain, s->emit->compile.identity,
+                   s->emit->compile.flags, more != NULL ? more : "");
     rx_text_add(&text, rx_text_str(headers));
     rx_text_add(&text, rx_text_str(source));
     char hash[RX_HASH_CHARS];
@@ -97,6 +97,7 @@ copy(const struct stage *s, const char *from_share, const char *to, struct rx_te
     return status;
 }
 
+// What kernels include; those of a target whose kernels are launched include nothing.
 static int
 write_headers(const struct stage *s, const char *folder, struct rx_text *headers,
               struct rx_error *error)
@@ -104,6 +105,8 @@ write_headers(const struct stage *s, const char *folder, struct rx_text *headers
     struct rx_arena *a = &s->net->arena;
     const char *isa = s->net->machine.isa;
     int status = rx_file_make_folder(folder, error);
+    if (s->net->target->language->style == RX_CALL_LAUNCH)
+        return status;
     if (status == RX_OK)
         status =
             copy(s, "runtime/kernel.h", rx_arena_printf(a, "%s/kernel.h", folder), headers, error);
@@ -125,8 +128,11 @@ write_kernels(struct stage *s, struct rx_error *error)
         if (status != RX_OK)
             break;
         struct rx_compile_job *job = &s->job[s->n_jobs++];
-        job->source = at(s, "kernels/%s.c", k->kernel.name);
-        job->object = at(s, "kernels/%s.o", k->kernel.name);
+        const char *stem = at(s, "kernels/%s", k->kernel.name);
+        const struct rx_language *l = s->net->target->language;
+        job->source = rx_arena_printf(&s->net->arena, "%s%s", stem, l->suffix);
+        job->object = rx_arena_printf(&s->net->arena, "%s%s", stem, l->object_suffix);
+        job->compile = s->emit->compile.kernel;
         job->key = object_key(s, &source, &headers);
         status = rx_file_write(job->source, rx_text_str(&source), source.n, error);
     }
@@ -158,6 +164,20 @@ print_manifest(const struct rx_network *net, struct rx_text *text)
     }
 }
 
+// Links the objects with the target's part of the runtime, which lies beside the common one.
+static int
+link_program(const struct stage *s, const char *program, struct rx_error *error)
+{
+    const char *common = s->emit->location->library, *own = s->net->target->language->runtime;
+    const char *library[2] = {common, NULL};
+    if (own != NULL) {
+        const int folder = (int)(strrchr(common, '/') - common);
+        library[0] = rx_arena_printf(&s->net->arena, "%.*s/%s", folder, common, own);
+        library[1] = common;
+    }
+    return rx_compile_link(&s->emit->compile, s->job, s->n_jobs, library, program, error);
+}
+
 static int
 build(struct stage *s, struct rx_error *error)
 {
@@ -174,8 +194,7 @@ build(struct stage *s, struct rx_error *error)
         (struct rx_compile_job){.source = at(s, "%s", "plan.c"), .object = at(s, "%s", "plan.o")};
     status = rx_compile_all(&s->emit->compile, s->job, s->n_jobs, error);
     if (status == RX_OK)
-        status = rx_compile_link(&s->emit->compile, s->job, s->n_jobs, s->emit->location->library,
-                                 at(s, "%s", "train"), error);
+        status = link_program(s, at(s, "%s", "train"), error);
     for (size_t i = 0; i < sizeof PROGRAMS / sizeof PROGRAMS[0] && status == RX_OK; i++)
         if (symlink("train", at(s, "%s", PROGRAMS[i])) != 0)
             status = rx_error_refused(error, "%s/%s: the link cannot be made: %s", s->folder,
@@ -261,9 +280,9 @@ build_only(struct stage *s, const struct rx_network_kernel *k, struct rx_error *
         status = rx_file_write(s->job[1].source, rx_text_str(&source), source.n, error);
     if (status == RX_OK)
         status = rx_compile_all(&s->emit->compile, s->job, 2, error);
+    s->n_jobs = 2;
     if (status == RX_OK)
-        status = rx_compile_link(&s->emit->compile, s->job, 2, s->emit->location->library,
-                                 at(s, "%s", "driver"), error);
+        status = link_program(s, at(s, "%s", "driver"), error);
     rx_text_close(&headers);
     rx_text_close(&source);
     return status;

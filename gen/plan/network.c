@@ -61,8 +61,8 @@ find_kernel(const struct table *t, const char *text)
 }
 
 static int
-select_region(struct table *t, const struct rx_target *target, const char *templates,
-              struct rx_region *r, struct rx_text *text, struct rx_error *error)
+select_region(struct table *t, const char *templates, struct rx_region *r, struct rx_text *text,
+              struct rx_error *error)
 {
     struct rx_network *net = t->net;
     rx_text_clear(text);
@@ -71,7 +71,7 @@ select_region(struct table *t, const struct rx_target *target, const char *templ
     if (r->kernel < 0) {
         r->kernel = net->n_kernels;
         struct rx_network_kernel *k = add_kernel(t, r, rx_text_str(text));
-        const int status = rx_select_kernel(target, &net->machine, templates, net->toolchain,
+        const int status = rx_select_kernel(net->target, &net->machine, templates, net->toolchain,
                                             &k->problem, &k->kernel, error);
         if (status != RX_OK)
             return status;
@@ -81,8 +81,7 @@ select_region(struct table *t, const struct rx_target *target, const char *templ
 }
 
 int
-rx_network_select(struct rx_network *net, const struct rx_target *target, const char *templates,
-                  struct rx_error *error)
+rx_network_select(struct rx_network *net, const char *templates, struct rx_error *error)
 {
     struct table *t = rx_memory_alloc(sizeof *t);
     t->net = net;
@@ -90,8 +89,7 @@ rx_network_select(struct rx_network *net, const struct rx_target *target, const 
     int status = RX_OK;
     for (int u = 0; u < RX_UNITS; u++)
         for (int i = 0; i < net->unit[u].regions.n && status == RX_OK; i++)
-            status =
-                select_region(t, target, templates, &net->unit[u].regions.region[i], &text, error);
+            status = select_region(t, templates, &net->unit[u].regions.region[i], &text, error);
     rx_text_close(&text);
     free(t);
     return status;

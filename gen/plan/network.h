@@ -30,6 +30,7 @@ struct rx_network_kernel {
 struct rx_network {
     struct rx_arena arena;
     struct rx_unit unit[RX_UNITS];
+    const struct rx_target *target;
     struct rx_machine machine;
     const char *toolchain;  // "gcc 12.2.0"
     int n_kernels;
@@ -42,8 +43,7 @@ rx_network_close(struct rx_network *net);
 
 // Chooses a kernel for every region of both units; equal problems share one.
 int
-rx_network_select(struct rx_network *net, const struct rx_target *target, const char *templates,
-                  struct rx_error *error);
+rx_network_select(struct rx_network *net, const char *templates, struct rx_error *error);
 
 // Fills net->plan (in the arena) from units and kernels.
 void

@@ -14,16 +14,17 @@ print_text(struct rx_text *out, const char *text)
 static void
 print_tensors(const struct rx_plan *p, struct rx_text *out)
 {
-    rx_text_add(out, "// name, fixed, image and thread bytes, life, program, first and last step\n"
+    rx_text_add(out, "// name, fixed, image and thread bytes, life, program, first and last step, "
+                     "parts\n"
                      "static const struct rx_plan_tensor TENSOR[] = {\n");
     for (int i = 0; i < p->n_tensors; i++) {
         const struct rx_plan_tensor *t = &p->tensor[i];
         rx_text_add(out, "    {");
         print_text(out, t->name);
-        rx_text_printf(out, ", %lld, %lld, %lld, %s, %d, %d, %d},\n", (long long)t->fixed_bytes,
+        rx_text_printf(out, ", %lld, %lld, %lld, %s, %d, %d, %d, %d},\n", (long long)t->fixed_bytes,
                        (long long)t->image_bytes, (long long)t->thread_bytes,
                        t->life == RX_LIFE_SESSION ? "RX_LIFE_SESSION" : "RX_LIFE_STEPS", t->program,
-                       t->first, t->last);
+                       t->first, t->last, t->parts);
     }
     rx_text_add(out, "};\n\n");
 }
@@ -32,18 +33,21 @@ static void
 print_kernels(const struct rx_plan *p, struct rx_text *out)
 {
     for (int i = 0; i < p->n_kernels; i++)
-        rx_text_printf(out, "extern rx_kernel_fn %s;\n", p->kernel[i].name);
+        if (p->kernel[i].block == 0)
+            rx_text_printf(out, "extern rx_kernel_fn %s;\n", p->kernel[i].name);
     rx_text_add(out, "\n// name, operation, function, units (per image, fixed, divisor), "
-                     "columns, scratch bytes, flops and bytes\n"
+                     "columns, scratch bytes, block, parts, flops and bytes\n"
                      "static const struct rx_plan_kernel KERNEL[] = {\n");
     for (int i = 0; i < p->n_kernels; i++) {
         const struct rx_plan_kernel *k = &p->kernel[i];
         rx_text_printf(
             out,
-            "    {\"%s\", \"%s\", %s, %lld, %lld, %lld, %d, %lld, %.17g, %.17g, %.17g, %.17g},\n",
-            k->name, k->op, k->name, (long long)k->task_image, (long long)k->task_fixed,
-            (long long)k->task_divisor, k->columns, (long long)k->scratch_bytes, k->flops_image,
-            k->flops_fixed, k->bytes_image, k->bytes_fixed);
+            "    {\"%s\", \"%s\", %s, %lld, %lld, %lld, %d, %lld, %d, %d, %.17g, %.17g, %.17g, "
+            "%.17g},\n",
+            k->name, k->op, k->block > 0 ? "0" : k->name, (long long)k->task_image,
+            (long long)k->task_fixed, (long long)k->task_divisor, k->columns,
+            (long long)k->scratch_bytes, k->block, k->parts, k->flops_image, k->flops_fixed,
+            k->bytes_image, k->bytes_fixed);
     }
     rx_text_add(out, "};\n\n");
 }

@@ -96,22 +96,45 @@ print_work(const struct rx_kernel *k, struct rx_text *out)
 }
 
 static void
-print_tasks(const struct rx_kernel *k, struct rx_text *out)
+print_units(const struct rx_kernel *k, struct rx_text *text)
 {
-    struct rx_text text = {0}, count = {0};
+    struct rx_text count = {0};
     if (k->task_image > 0)
         rx_text_printf(&count, k->task_image > 1 ? "N * %lld" : "N", (long long)k->task_image);
     if (k->task_fixed > 0)
         rx_text_printf(&count, "%s%lld", count.n ? " + " : "", (long long)k->task_fixed);
     if (k->task_divisor > 1)
-        rx_text_printf(&text, "ceil(%s / %lld)", rx_text_str(&count), (long long)k->task_divisor);
+        rx_text_printf(text, "ceil(%s / %lld)", rx_text_str(&count), (long long)k->task_divisor);
     else
-        rx_text_add(&text, rx_text_str(&count));
+        rx_text_add(text, rx_text_str(&count));
+    rx_text_close(&count);
+}
+
+static void
+print_launch(const struct rx_kernel *k, struct rx_text *out)
+{
+    struct rx_text text = {0};
+    rx_text_add(&text, "grid ");
+    if (k->parts > 0)
+        rx_text_add(&text, "parts");
+    else
+        print_units(k, &text);
+    if (k->columns > 1)
+        rx_text_printf(&text, " x %d", k->columns);
+    rx_text_printf(&text, ", block %d", k->block);
+    print_field("launch", rx_text_str(&text), out);
+    rx_text_close(&text);
+}
+
+static void
+print_tasks(const struct rx_kernel *k, struct rx_text *out)
+{
+    struct rx_text text = {0};
+    print_units(k, &text);
     if (k->columns > 1)
         rx_text_printf(&text, " of 1 to %d parts", k->columns);
     rx_text_printf(&text, ", %lld bytes of scratch a thread", (long long)k->scratch_bytes);
     print_field("tasks", rx_text_str(&text), out);
-    rx_text_close(&count);
     rx_text_close(&text);
 }
 
@@ -125,8 +148,9 @@ rx_render_banner(const struct rx_machine *machine, const struct rx_kernel *k,
     rx_text_printf(&words, "%s   nodes %s", banner->model, banner->nodes);
     print_field("model", rx_text_str(&words), out);
     rx_text_clear(&words);
-    rx_text_printf(&words, "templates/cpu/%s.c, tile_%s.h   %.8s", k->config.skeleton, machine->isa,
-                   k->hash);
+    const struct rx_language *l = k->language;
+    rx_text_printf(&words, "templates/%s/%s%s, tile_%s%s   %.8s", l->folder, k->config.skeleton,
+                   l->suffix, machine->isa, l->header_suffix, k->hash);
     print_field("template", rx_text_str(&words), out);
     print_field("target", banner->toolchain, out);
     print_field("remake", banner->remake, out);
@@ -135,7 +159,10 @@ rx_render_banner(const struct rx_machine *machine, const struct rx_kernel *k,
     rx_text_add(out, "//\n");
     print_shapes(k->problem, out);
     print_work(k, out);
-    print_tasks(k, out);
+    if (l->style == RX_CALL_LAUNCH)
+        print_launch(k, out);
+    else
+        print_tasks(k, out);
     print_field("chosen", k->why, out);
     rx_text_close(&words);
 }

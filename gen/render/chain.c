@@ -11,6 +11,7 @@ static const char *
 open_printer(struct rx_chain_printer *p, const struct rx_kernel *kernel, const struct rx_slot *slot)
 {
     p->problem = kernel->problem;
+    p->style = kernel->language->style;
     p->tail = rx_render_tail(kernel, p->domain);
     p->indent = slot->indent;
     p->pixel = rx_slot_value(slot, "pixel");
@@ -33,6 +34,7 @@ rx_slot_prologue(const struct rx_kernel *kernel, const struct rx_slot *slot, str
         .domain = rx_problem_prologue_domain(kernel->problem->op, slot->index),
         .prefix = "ab"[slot->index],
         .into = rx_slot_value(slot, "into"),
+        .once = rx_slot_value(slot, "once"),
     };
     const char *wrong = open_printer(&p, kernel, slot);
     if (!wrong && (!p.pixel || !p.into))
@@ -65,7 +67,8 @@ rx_slot_epilogue(const struct rx_kernel *kernel, const struct rx_slot *slot, str
     const char *wrong = open_epilogue(&p, kernel, slot);
     if (!wrong && !p.pixel)
         wrong = "pixel= is missing";
-    if (!wrong && !p.at && (!p.acc || rx_chain_statistics(&p) >= 0))
+    const int keeps = p.style == RX_CALL_TABLE && !wrong && rx_chain_statistics(&p) >= 0;
+    if (!wrong && !p.at && (!p.acc || keeps))
         wrong = "at= is missing";
     if (!wrong)
         rx_chain_print(&p, out);
@@ -81,7 +84,12 @@ declare_sums(const struct rx_chain_printer *p, const char *vectors, struct rx_te
         if (s->op != RX_STEP_STATS && s->op != RX_STEP_SUMS)
             continue;
         const char *to = rx_render_operand_name(p->problem, s->operand);
-        if (s->op == RX_STEP_STATS)
+        if (p->style == RX_CALL_LAUNCH && s->op == RX_STEP_STATS)
+            rx_text_printf(out, "%*srx_moments %s_own[%s] = {};\n", p->indent, "", to, vectors);
+        else if (p->style == RX_CALL_LAUNCH)
+            rx_text_printf(out, "%*srx_v %s_a[%s] = {}, %s_ab[%s] = {};\n", p->indent, "", to,
+                           vectors, to, vectors);
+        else if (s->op == RX_STEP_STATS)
             rx_text_printf(out, "%*srx_v %s_sum[%s] = {{0}};\n", p->indent, "", to, vectors);
         else
             rx_text_printf(out, "%*srx_v %s_a[%s] = {{0}}, %s_ab[%s] = {{0}};\n", p->indent, "", to,
@@ -97,7 +105,11 @@ rx_slot_epilogue_sums(const struct rx_kernel *kernel, const struct rx_slot *slot
     if (!vectors)
         return "vectors= is missing";
     const struct rx_chain_printer p = {
-        .problem = kernel->problem, .chain = &kernel->problem->epilogue, .indent = slot->indent};
+        .problem = kernel->problem,
+        .chain = &kernel->problem->epilogue,
+        .indent = slot->indent,
+        .style = kernel->language->style,
+    };
     declare_sums(&p, vectors, out);
     return NULL;
 }
@@ -166,6 +178,8 @@ rx_slot_epilogue_begin(const struct rx_kernel *kernel, const struct rx_slot *slo
             rx_text_add(out, " = ");
             rx_chain_print_load(&p, s, out);
             rx_text_add(out, ";\n");
+        } else if (s->op == RX_STEP_STATS && p.style == RX_CALL_LAUNCH) {
+            rx_text_printf(out, "%*srx_moments %s_own = {};\n", p.indent, "", to);
         } else if (s->op == RX_STEP_STATS) {
             rx_text_printf(out, "%*srx_v %s_sum = rx_zero();\n", p.indent, "", to);
         } else if (s->op == RX_STEP_SUMS) {
@@ -214,12 +228,52 @@ print_merge(const struct rx_chain_printer *p, int operand, const char *lanes, st
     rx_text_printf(out, ", %s);\n", lanes);
 }
 
+// A block's threads add up what each has: the rows of threads in their order, into the block's
+// part.
+static void
+print_block_sum(const struct rx_chain_printer *p, int operand, int row, const char *what,
+                struct rx_text *out)
+{
+    char pitch[RX_NAME_CHARS + 8];
+    const struct rx_operand *o = &p->problem->operand[operand];
+    const char *name = rx_render_operand_name(p->problem, operand);
+    const int moments = o->rows == RX_STATS_ROWS;
+    rx_render_pitch_name(p->problem, operand, pitch, sizeof pitch);
+    const char *call = moments ? "rx_block_moments<ROWS, WIDTH>(" : "rx_block_sum<ROWS, WIDTH>(";
+    rx_text_printf(out, "%*s%s%s + (blockIdx.x * %d + %d) * %s + %s,\n%*s", p->indent, "", call,
+                   name, o->rows, row, pitch, p->channel, p->indent + (int)strlen(call), "");
+    if (moments)
+        rx_text_printf(out, "%s, ", pitch);
+    rx_text_add(out, "shared, ");
+    rx_chain_print_sum(p, operand, what, out);
+    rx_text_printf(out, ", row, column, %s);\n", p->lanes);
+}
+
+static const char *
+print_block_sums(const struct rx_chain_printer *p, struct rx_text *out)
+{
+    for (int i = 0; i < p->chain->n; i++) {
+        const struct rx_step *s = &p->chain->step[i];
+        if ((s->op == RX_STEP_STATS || s->op == RX_STEP_SUMS) && !p->lanes)
+            return "lanes= is missing";
+        if (s->op == RX_STEP_STATS) {
+            print_block_sum(p, s->operand, 0, "own", out);
+        } else if (s->op == RX_STEP_SUMS) {
+            print_block_sum(p, s->operand, RX_SUMS_A, "a", out);
+            print_block_sum(p, s->operand, RX_SUMS_AB, "ab", out);
+        }
+    }
+    return NULL;
+}
+
 const char *
 rx_slot_epilogue_end(const struct rx_kernel *kernel, const struct rx_slot *slot,
                      struct rx_text *out)
 {
     struct rx_chain_printer p;
     const char *wrong = open_epilogue(&p, kernel, slot);
+    if (!wrong && p.style == RX_CALL_LAUNCH)
+        return print_block_sums(&p, out);
     if (!wrong && rx_chain_statistics(&p) >= 0 &&
         (!p.at || !rx_slot_value(slot, "row") || !rx_slot_value(slot, "rows")))
         wrong = "at=, row= or rows= is missing";

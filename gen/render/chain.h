@@ -9,6 +9,8 @@
 const char *
 rx_slot_operands(const struct rx_kernel *kernel, const struct rx_slot *slot, struct rx_text *out);
 const char *
+rx_slot_rows(const struct rx_kernel *kernel, const struct rx_slot *slot, struct rx_text *out);
+const char *
 rx_slot_clear(const struct rx_kernel *kernel, const struct rx_slot *slot, struct rx_text *out);
 const char *
 rx_slot_prologue(const struct rx_kernel *kernel, const struct rx_slot *slot, struct rx_text *out);

@@ -52,6 +52,8 @@ config_constant(const struct rx_kernel *kernel, const char *name, int64_t *value
     const struct rx_config *c = &kernel->config;
     const struct value table[] = {
         {"BLOCK", RX_BLOCK},
+        {"RX_LANES", c->lanes},
+        {"THREADS", kernel->block},
         {"TILE_P", c->tile_pixels},
         {"TILE_M", c->tile_m},
         {"TILE_N", c->tile_n},

@@ -82,21 +82,23 @@ print_shape(const struct rx_problem *p, int operand, char *shape)
     }
 }
 
+// A kernel that is launched includes nothing, so it knows no names for integers of a size.
 static const char *
-element_type(const struct rx_operand *o)
+element_type(const struct rx_operand *o, enum rx_call_style style)
 {
+    const int launched = style == RX_CALL_LAUNCH;
     switch (o->dtype) {
     case RX_F32:
         return "float";
     case RX_BF16:
-        return "uint16_t";
+        return launched ? "unsigned short" : "uint16_t";
     case RX_F64:
         return "double";
     case RX_U8:
-        return "uint8_t";
+        return launched ? "unsigned char" : "uint8_t";
     case RX_I32:
     default:
-        return "int32_t";
+        return launched ? "int" : "int32_t";
     }
 }
 
@@ -110,10 +112,13 @@ row_is_used(const struct rx_chain *chain, int operand, int row)
     return 0;
 }
 
-// A pointer for each row of a COEF that a chain reads.
+// A pointer for each row of a COEF that a chain reads: of a launched kernel from its parameter, of
+// another from the table.
 static void
-print_rows(const struct rx_problem *p, int operand, int indent, struct rx_text *out)
+print_rows(const struct rx_kernel *k, int operand, int indent, struct rx_text *out)
 {
+    const struct rx_problem *p = k->problem;
+    const int launched = k->language->style == RX_CALL_LAUNCH;
     const struct rx_operand *o = &p->operand[operand];
     char pitch[RX_NAME_CHARS + 8], offset[RX_NAME_CHARS + 24];
     rx_render_pitch_name(p, operand, pitch, sizeof pitch);
@@ -126,9 +131,14 @@ print_rows(const struct rx_problem *p, int operand, int indent, struct rx_text *
             snprintf(offset, sizeof offset, " + %s", pitch);
         else if (row > 1)
             snprintf(offset, sizeof offset, " + %d * %s", row, pitch);
-        rx_text_printf(out, "%*sconst float *restrict %s_%s = %st[%d]%s;  // [%lld]\n", indent, "",
-                       rx_render_operand_name(p, operand), rx_render_row_name(o, row),
-                       row == 0 ? "" : "(const float *)", operand, offset, (long long)o->c);
+        const char *name = rx_render_operand_name(p, operand);
+        if (launched)
+            rx_text_printf(out, "%*sconst float *const %s_%s = %s%s;  // [%lld]\n", indent, "",
+                           name, rx_render_row_name(o, row), name, offset, (long long)o->c);
+        else
+            rx_text_printf(out, "%*sconst float *restrict %s_%s = %st[%d]%s;  // [%lld]\n", indent,
+                           "", name, rx_render_row_name(o, row), row == 0 ? "" : "(const float *)",
+                           operand, offset, (long long)o->c);
     }
 }
 
@@ -155,8 +165,9 @@ print_pointer(const struct rx_problem *p, int operand, int indent, struct rx_tex
     rx_render_pitch_name(p, operand, pitch, sizeof pitch);
     print_shape(p, operand, shape);
     const int constant = !(o->access & RX_WRITE);
-    rx_text_printf(out, "%*s%s%s *%s%s = ", indent, "", constant ? "const " : "", element_type(o),
-                   may_overlap(p, operand) ? "" : "restrict ", rx_render_operand_name(p, operand));
+    rx_text_printf(out, "%*s%s%s *%s%s = ", indent, "", constant ? "const " : "",
+                   element_type(o, RX_CALL_TABLE), may_overlap(p, operand) ? "" : "restrict ",
+                   rx_render_operand_name(p, operand));
     if (o->kind == RX_OPERAND_PARTIAL && is_chained(p))
         rx_text_printf(out, "(double *)t[%d] + call->thread * %d * %s;  // %s\n", operand, o->rows,
                        pitch, shape);
@@ -164,13 +175,43 @@ print_pointer(const struct rx_problem *p, int operand, int indent, struct rx_tex
         rx_text_printf(out, "t[%d];  // %s\n", operand, shape);
 }
 
+// The pointers as parameters, the last ones of the list.
+static void
+print_parameters(const struct rx_problem *p, int indent, struct rx_text *out)
+{
+    for (int i = 0; i < p->n_operands; i++) {
+        const struct rx_operand *o = &p->operand[i];
+        char shape[SHAPE_CHARS];
+        print_shape(p, i, shape);
+        const int parts = o->kind == RX_OPERAND_PARTIAL && is_chained(p);
+        rx_text_printf(out, "%*s%s%s *%s%s%s  // %s%s\n", indent, "",
+                       o->access & RX_WRITE ? "" : "const ", element_type(o, RX_CALL_LAUNCH),
+                       may_overlap(p, i) ? "" : "__restrict__ ", rx_render_operand_name(p, i),
+                       i + 1 < p->n_operands ? "," : ")", parts ? "[T]" : "", shape);
+    }
+}
+
+const char *
+rx_slot_rows(const struct rx_kernel *kernel, const struct rx_slot *slot, struct rx_text *out)
+{
+    const struct rx_problem *p = kernel->problem;
+    for (int i = 0; i < p->n_operands; i++)
+        if (p->operand[i].kind == RX_OPERAND_COEF)
+            print_rows(kernel, i, slot->indent, out);
+    return NULL;
+}
+
 const char *
 rx_slot_operands(const struct rx_kernel *kernel, const struct rx_slot *slot, struct rx_text *out)
 {
     const struct rx_problem *p = kernel->problem;
+    if (kernel->language->style == RX_CALL_LAUNCH) {
+        print_parameters(p, slot->indent, out);
+        return NULL;
+    }
     for (int i = 0; i < p->n_operands; i++)
         if (p->operand[i].kind == RX_OPERAND_COEF && is_chained(p))
-            print_rows(p, i, slot->indent, out);
+            print_rows(kernel, i, slot->indent, out);
         else
             print_pointer(p, i, slot->indent, out);
     return NULL;

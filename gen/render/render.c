@@ -45,6 +45,7 @@ expand_slot(void *context, const struct rx_slot *slot, struct rx_text *out)
                               struct rx_text *out);
     } table[] = {
         {"operands", rx_slot_operands},
+        {"rows", rx_slot_rows},
         {"clear", rx_slot_clear},
         {"prologue", rx_slot_prologue},
         {"epilogue_begin", rx_slot_epilogue_begin},
@@ -61,32 +62,47 @@ expand_slot(void *context, const struct rx_slot *slot, struct rx_text *out)
     return "unknown slot";
 }
 
+// Reads a file of the target's templates.
+static int
+read_template(const char *templates, const struct rx_language *l, const char *name,
+              struct rx_text *text, struct rx_error *error)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s/%s", templates, l->folder, name);
+    return rx_file_read(path, text, error);
+}
+
 int
 rx_render_kernel(const struct rx_machine *machine, const char *templates,
                  const struct rx_kernel *kernel, const struct rx_banner *banner,
                  struct rx_text *source, struct rx_error *error)
 {
     struct rendering r = {machine, kernel};
-    char tile[32], path[4096], file[64];
-    snprintf(tile, sizeof tile, "tile_%s", machine->isa);
-    snprintf(file, sizeof file, "templates/cpu/%s.c", kernel->config.skeleton);
-    snprintf(path, sizeof path, "%s/cpu/%s.c", templates, kernel->config.skeleton);
+    const struct rx_language *l = kernel->language;
+    char tile[64], name[64], file[96];
+    snprintf(tile, sizeof tile, "tile_%s%s", machine->isa, l->header_suffix);
+    snprintf(name, sizeof name, "%s%s", kernel->config.skeleton, l->suffix);
+    snprintf(file, sizeof file, "templates/%s/%s", l->folder, name);
+    struct rx_text text = {0}, header = {0};
+    int status = read_template(templates, l, name, &text, error);
+    if (status == RX_OK && l->style == RX_CALL_LAUNCH)
+        status = read_template(templates, l, tile, &header, error);
     const struct rx_template_names names = {
         .context = &r,
         .kernel = kernel->name,
         .tile = tile,
+        .tile_text = l->style == RX_CALL_LAUNCH ? rx_text_str(&header) : NULL,
         .constant = find_constant,
         .flag = find_flag,
         .slot = expand_slot,
         .more_constants = add_constants,
     };
-    struct rx_text text = {0};
-    int status = rx_file_read(path, &text, error);
     if (status == RX_OK) {
         rx_render_banner(machine, kernel, banner, source);
         rx_text_add(source, "\n");
         status = rx_template_expand(file, rx_text_str(&text), &names, source, error);
     }
+    rx_text_close(&header);
     rx_text_close(&text);
     return status;
 }

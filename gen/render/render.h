@@ -5,7 +5,7 @@
 
 #include "gen/target/target.h"
 
-// Appends the whole source file of a kernel. `templates` is the folder that holds cpu/.
+// Appends the whole source file of a kernel. `templates` is the folder that holds cpu/ and cuda/.
 int
 rx_render_kernel(const struct rx_machine *machine, const char *templates,
                  const struct rx_kernel *kernel, const struct rx_banner *banner,

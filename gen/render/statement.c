@@ -7,6 +7,7 @@
 
 // Characters of "const rx_v e12 = ;" around an expression.
 enum { AROUND = 19 };
+enum { INDENT = 4 };
 
 static size_t
 length_of(const struct rx_chain_printer *p, int value)
@@ -74,6 +75,12 @@ print_statement(const struct rx_chain_printer *p, int value, struct rx_text *lin
         rx_text_add(line, ", ");
         rx_chain_print_value(p, s->a, line);
         rx_text_printf(line, p->tail ? ", %s);" : ");", p->lanes);
+    } else if (s->op == RX_STEP_STATS && p->style == RX_CALL_LAUNCH) {
+        rx_text_add(line, "rx_moments_add(");
+        rx_chain_print_sum(p, s->operand, "own", line);
+        rx_text_add(line, ", ");
+        rx_chain_print_value(p, s->a, line);
+        rx_text_add(line, ");");
     } else if (s->op == RX_STEP_STATS) {
         rx_chain_print_sum(p, s->operand, "sum", line);
         rx_text_add(line, " += ");
@@ -92,8 +99,13 @@ static int
 print_line(struct rx_chain_printer *p, int value)
 {
     struct rx_text line = {0};
+    const int guarded = p->once && p->chain->step[value].op == RX_STEP_STORE;
+    if (guarded)
+        rx_text_printf(p->out, "%*sif (%s)\n", p->indent, "", p->once);
+    p->indent += guarded ? INDENT : 0;
     print_statement(p, value, &line);
     const int done = add_line(p, value, &line);
+    p->indent -= guarded ? INDENT : 0;
     rx_text_close(&line);
     return done;
 }
@@ -124,7 +136,7 @@ print_sums(struct rx_chain_printer *p, const struct rx_step *s, int value)
 static int
 print_keep(struct rx_chain_printer *p, int value)
 {
-    if (p->chain->step[value].op == RX_STEP_ACC && !p->acc)
+    if (p->style == RX_CALL_LAUNCH || (p->chain->step[value].op == RX_STEP_ACC && !p->acc))
         return 1;
     struct rx_text line = {0};
     rx_text_printf(&line, "rx_store(%s, ", p->at);

@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gen/render/parts.h"
 #include "gen/render/tidy.h"
 #include "runtime/base/memory.h"
 
-enum { NEST_MAX = 16, CONSTANTS_MARK = '\1' };
+enum { NEST_MAX = 16, CONSTANTS_MARK = '\1', TILE_MARK = '\2' };
 
 // An open //@ if.
 struct branch {
@@ -215,9 +216,9 @@ turn_branch(struct expansion *e)
 static int
 expand_slot(struct expansion *e, const char *text, int indent)
 {
-    static const char *const slots[] = {"operands",       "clear",          "prologue",
-                                        "epilogue_begin", "epilogue",       "epilogue_end",
-                                        "epilogue_sums",  "ahead_prologue", "ahead_epilogue"};
+    static const char *const slots[] = {
+        "operands",       "rows",         "clear",         "prologue",       "epilogue",
+        "epilogue_begin", "epilogue_end", "epilogue_sums", "ahead_prologue", "ahead_epilogue"};
     struct rx_slot slot;
     if (parse_slot(e, text, indent, &slot) != RX_OK)
         return e->error->status;
@@ -288,7 +289,10 @@ expand_code(struct expansion *e, const char *line, const char *directive)
     }
     const char *text = directive + 3 + strspn(directive + 3, " ");
     if (strcmp(text, "tile") == 0) {
-        rx_text_printf(&e->body, "#include \"%s.h\"\n", e->names->tile);
+        if (e->names->tile_text)
+            rx_text_printf(&e->body, "%c\n", TILE_MARK);
+        else
+            rx_text_printf(&e->body, "#include \"%s\"\n", e->names->tile);
         return RX_OK;
     }
     if (strncmp(text, "when ", 5) != 0)
@@ -341,10 +345,26 @@ expand_lines(struct expansion *e, const char *source)
     return status;
 }
 
+// Puts the tile header's parts where it was included, now that it is known which are used.
+static void
+join_tile(struct expansion *e)
+{
+    const char *body = rx_text_str(&e->body), *mark = strchr(body, TILE_MARK);
+    if (!mark)
+        return;
+    struct rx_text whole = {0};
+    rx_text_add_bytes(&whole, body, (size_t)(mark - body));
+    rx_parts_select(e->names->tile_text, body, &whole);
+    rx_text_add(&whole, mark + 2);
+    rx_text_close(&e->body);
+    e->body = whole;
+}
+
 // Puts the constants where their block was, now that it is known which are used.
 static void
 join(struct expansion *e, struct rx_text *out)
 {
+    join_tile(e);
     struct rx_text whole = {0};
     const char *body = rx_text_str(&e->body), *mark = strchr(body, CONSTANTS_MARK);
     if (mark) {

@@ -28,7 +28,9 @@ rx_slot_value(const struct rx_slot *slot, const char *key);
 struct rx_template_names {
     void *context;
     const char *kernel;  // RX_KERNEL
-    const char *tile;    // the tile header's stem: "tile_avx2"
+    const char *tile;    // the tile header: "tile_avx2.h"
+    // Its text where kernels hold what they use of it instead of including it, else NULL.
+    const char *tile_text;
     // 1 and the value, or 0 for a name that is not known.
     int (*constant)(void *context, const char *name, int64_t *value);
     // 1 set, 0 not set, -1 not known.

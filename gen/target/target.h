@@ -19,6 +19,21 @@ struct rx_config {
     int tile_w;            // conv_fwd, conv_dgrad: channels that go through the epilogue together
 };
 
+// How a target's kernels are called, which decides what their operands look like.
+//   TABLE   one call a thread, operands in a table of pointers (runtime/kernel.h)
+//   LAUNCH  blocks of threads, operands are parameters behind the numbers of images and of parts
+enum rx_call_style { RX_CALL_TABLE, RX_CALL_LAUNCH };
+
+// What kernels of a target are written in.
+struct rx_language {
+    const char *folder;         // of its templates, below templates/
+    const char *suffix;         // of a template and of a kernel: ".c"
+    const char *header_suffix;  // of a tile header
+    const char *object_suffix;  // of what a kernel is compiled to
+    const char *runtime;        // the archive that is linked before librxruntime.a; NULL: none
+    enum rx_call_style style;
+};
+
 // The machine that kernels are for.
 struct rx_machine {
     char arch[64];  // as --arch says: "native" is resolved to what it stands for
@@ -44,7 +59,10 @@ struct rx_kernel {
     int64_t task_image, task_fixed, task_divisor;
     int columns;  // parts that a unit of work can be cut into, by channels
     int64_t scratch_bytes;
+    int block;  // LAUNCH: threads of a block
+    int parts;  // LAUNCH: into how many parts sums are split at most, one a block; 0: no sums
     double flops_image, flops_fixed, bytes_image, bytes_fixed;
+    const struct rx_language *language;
 };
 
 // What the banner says beyond the problem and the config.
@@ -57,6 +75,7 @@ struct rx_banner {
 
 struct rx_target {
     const char *name;
+    const struct rx_language *language;
     // Resolves --arch; RX_USER for one that does not exist.
     int (*machine)(const char *arch, struct rx_machine *machine, struct rx_error *error);
     // Whether the config can compute the problem: 1, or 0 and the reason is appended to `why`.

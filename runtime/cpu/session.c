@@ -1,7 +1,5 @@
-// A session on the CPU: places all tensors, allocates once, runs steps on the thread pool.
-//
-// Memory is one block: session tensors, then the steps' tensors (the programs share the largest
-// program's bytes, as only one runs at a time), then each thread's scratch.
+// A session on the CPU: allocates once, as runtime/placement.h places all tensors, and runs steps
+// on the thread pool.
 #include "runtime/session.h"
 
 #include <assert.h>
@@ -9,207 +7,30 @@
 #include <time.h>
 
 #include "runtime/base/memory.h"
-#include "runtime/base/planner.h"
 #include "runtime/cpu/device.h"
 #include "runtime/cpu/pool.h"
 #include "runtime/grid.h"
-
-enum { PROGRAMS_ALL = (1 << RX_PROGRAMS) - 1 };
-enum { PROGRAMS_INFER = 1 << RX_PROGRAM_FOLD | 1 << RX_PROGRAM_INFER };
-
-enum { ABSENT = -1 };  // offset of a tensor that this session does not hold
-
-// Where everything lies in the session's block.
-struct placement {
-    int64_t *offset;  // of each tensor, or ABSENT
-    int64_t bytes, scratch_offset, scratch_bytes;
-};
+#include "runtime/placement.h"
 
 struct rx_session {
     const struct rx_plan *plan;
     int batch, threads, programs;
     struct rx_pool *pool;
-    struct placement place;
+    struct rx_placement place;
     unsigned char *block;
     void **pointer;  // one step's operands
 };
 
-static int64_t
-align(int64_t bytes)
-{
-    return (bytes + RX_PLANNER_ALIGN - 1) / RX_PLANNER_ALIGN * RX_PLANNER_ALIGN;
-}
-
-static int64_t
-size_of(const struct rx_plan_tensor *t, int batch, int threads)
-{
-    return t->fixed_bytes + t->image_bytes * batch + t->thread_bytes * threads;
-}
-
-// Whether all sizes, and their sum, can be counted at all.
-static int
-is_countable(const struct rx_plan *plan, int batch, int threads)
-{
-    int64_t total = 0, part;
-    for (int i = 0; i < plan->n_tensors; i++) {
-        const struct rx_plan_tensor *t = &plan->tensor[i];
-        if (__builtin_add_overflow(total, t->fixed_bytes + RX_PLANNER_ALIGN, &total) ||
-            __builtin_mul_overflow(t->image_bytes, batch, &part) ||
-            __builtin_add_overflow(total, part, &total) ||
-            __builtin_mul_overflow(t->thread_bytes, threads, &part) ||
-            __builtin_add_overflow(total, part, &total))
-            return 0;
-    }
-    for (int i = 0; i < plan->n_kernels; i++)
-        if (__builtin_mul_overflow(plan->kernel[i].scratch_bytes + RX_PLANNER_ALIGN, threads,
-                                   &part) ||
-            __builtin_add_overflow(total, part, &total))
-            return 0;
-    return 1;
-}
-
-// Marks with 0 the tensors that these programs use; the others are ABSENT.
-static void
-mark_used(const struct rx_plan *plan, int programs, int64_t *offset)
-{
-    for (int i = 0; i < plan->n_tensors; i++)
-        offset[i] = programs == PROGRAMS_ALL ? 0 : ABSENT;
-    for (int i = 0; i < plan->n_params; i++)
-        offset[plan->param[i].tensor] = 0;
-    for (int p = 0; p < RX_PROGRAMS; p++) {
-        const struct rx_plan_program *program = &plan->program[p];
-        if (!(programs >> p & 1))
-            continue;
-        for (int i = 0; i < program->n_steps; i++)
-            for (int a = 0; a < program->step[i].n_args; a++)
-                offset[plan->arg[program->step[i].first_arg + a].tensor] = 0;
-        if (program->input >= 0)
-            offset[program->input] = 0;
-    }
-}
-
-// Images of a slice of this program, or 0 where it takes all images at once.
-static int
-slice_of(const struct rx_plan_program *p, int batch, int threads)
-{
-    const int images = p->slice_images > threads ? p->slice_images : threads;
-    return p->slice_steps > 0 && images < batch ? images : 0;
-}
-
-// 1 for a tensor of all images that slices read or write a part of, as it is alive before or after
-// them.
-static int
-outlives_slices(const struct rx_plan *plan, int program, int tensor)
-{
-    const struct rx_plan_program *p = &plan->program[program];
-    const struct rx_plan_tensor *t = &plan->tensor[tensor];
-    return t->life == RX_LIFE_STEPS && t->program == program &&
-           (tensor == p->input || t->last >= p->slice_steps);
-}
-
-// Bytes and lifetime of a step's tensor. What slices use is alive during all of them.
-static struct rx_interval
-interval_of(const struct rx_plan *plan, int program, int tensor, int batch, int threads)
-{
-    const struct rx_plan_program *p = &plan->program[program];
-    const struct rx_plan_tensor *t = &plan->tensor[tensor];
-    const int slice = slice_of(p, batch, threads);
-    struct rx_interval v = {
-        .bytes = size_of(t, batch, threads), .first = t->first, .last = t->last};
-    if (slice == 0 || t->first >= p->slice_steps)
-        return v;
-    if (!outlives_slices(plan, program, tensor)) {
-        v.bytes = size_of(t, slice, threads);
-        return v;
-    }
-    v.first = 0;
-    v.last = t->last < p->slice_steps ? p->slice_steps - 1 : t->last;
-    return v;
-}
-
-// Places the tensors of one program from `base` on; returns the bytes they take.
-static int64_t
-place_program(const struct rx_plan *plan, int program, int batch, int threads, int64_t base,
-              int64_t *offset)
-{
-    struct rx_interval *v = rx_memory_alloc((size_t)plan->n_tensors * sizeof *v);
-    int *tensor = rx_memory_alloc((size_t)plan->n_tensors * sizeof *tensor);
-    size_t n = 0;
-    for (int i = 0; i < plan->n_tensors; i++) {
-        const struct rx_plan_tensor *t = &plan->tensor[i];
-        if (t->life != RX_LIFE_STEPS || t->program != program || offset[i] == ABSENT)
-            continue;
-        tensor[n] = i;
-        v[n++] = interval_of(plan, program, i, batch, threads);
-    }
-    const int64_t total = rx_planner_place(v, n);
-    for (size_t i = 0; i < n; i++)
-        offset[tensor[i]] = base + v[i].offset;
-    free(v);
-    free(tensor);
-    return total;
-}
-
-// The most scratch that a kernel of these programs takes, a thread.
-static int64_t
-scratch_of(const struct rx_plan *plan, int programs)
-{
-    int64_t most = 0;
-    for (int p = 0; p < RX_PROGRAMS; p++)
-        for (int i = 0; (programs >> p & 1) && i < plan->program[p].n_steps; i++) {
-            const int64_t bytes = plan->kernel[plan->program[p].step[i].kernel].scratch_bytes;
-            most = bytes > most ? bytes : most;
-        }
-    return align(most);
-}
-
-// The caller frees `offset`.
-static struct placement
-place(const struct rx_plan *plan, int programs, int batch, int threads)
-{
-    struct placement p = {.offset = rx_memory_alloc((size_t)plan->n_tensors * sizeof *p.offset)};
-    if (!is_countable(plan, batch, threads)) {
-        p.bytes = INT64_MAX;
-        return p;
-    }
-    mark_used(plan, programs, p.offset);
-    for (int i = 0; i < plan->n_tensors; i++) {
-        if (plan->tensor[i].life != RX_LIFE_SESSION || p.offset[i] == ABSENT)
-            continue;
-        p.offset[i] = p.bytes;
-        p.bytes += align(size_of(&plan->tensor[i], batch, threads));
-    }
-    int64_t largest = 0;
-    for (int i = 0; i < RX_PROGRAMS; i++) {
-        if (!(programs >> i & 1))
-            continue;
-        const int64_t bytes = place_program(plan, i, batch, threads, p.bytes, p.offset);
-        largest = bytes > largest ? bytes : largest;
-    }
-    p.scratch_offset = p.bytes + align(largest);
-    p.scratch_bytes = scratch_of(plan, programs);
-    p.bytes = p.scratch_offset + p.scratch_bytes * threads;
-    return p;
-}
-
-static int64_t
-count_bytes(const struct rx_plan *plan, int programs, int batch, int threads)
-{
-    const struct placement p = place(plan, programs, batch, threads);
-    free(p.offset);
-    return p.bytes;
-}
-
 int64_t
 rx_session_bytes(const struct rx_plan *plan, int batch, int threads)
 {
-    return count_bytes(plan, PROGRAMS_ALL, batch, threads);
+    return rx_placement_bytes(plan, RX_PLACE_ALL, batch, threads);
 }
 
 int64_t
 rx_session_bytes_infer(const struct rx_plan *plan, int batch, int threads)
 {
-    return count_bytes(plan, PROGRAMS_INFER, batch, threads);
+    return rx_placement_bytes(plan, RX_PLACE_INFER, batch, threads);
 }
 
 static int
@@ -232,7 +53,7 @@ open_programs(const struct rx_plan *plan, int programs, int batch, int threads,
     s->batch = batch;
     s->threads = threads;
     s->programs = programs;
-    s->place = place(plan, programs, batch, threads);
+    s->place = rx_placement_make(plan, programs, batch, threads);
     s->pointer = rx_memory_alloc((size_t)most_operands(plan) * sizeof *s->pointer);
     void *block = NULL;
     if (rx_device_alloc(s->place.bytes, &block, error) == RX_OK) {
@@ -251,14 +72,14 @@ int
 rx_session_open(const struct rx_plan *plan, int batch, int threads, struct rx_session **session,
                 struct rx_error *error)
 {
-    return open_programs(plan, PROGRAMS_ALL, batch, threads, session, error);
+    return open_programs(plan, RX_PLACE_ALL, batch, threads, session, error);
 }
 
 int
 rx_session_open_infer(const struct rx_plan *plan, int batch, int threads,
                       struct rx_session **session, struct rx_error *error)
 {
-    return open_programs(plan, PROGRAMS_INFER, batch, threads, session, error);
+    return open_programs(plan, RX_PLACE_INFER, batch, threads, session, error);
 }
 
 void
@@ -294,7 +115,7 @@ rx_session_threads(const struct rx_session *s)
 void *
 rx_session_tensor(struct rx_session *s, int tensor)
 {
-    assert(tensor >= 0 && s->place.offset[tensor] != ABSENT);
+    assert(tensor >= 0 && s->place.offset[tensor] != RX_ABSENT);
     return s->block + s->place.offset[tensor];
 }
 
@@ -325,7 +146,7 @@ run_step(struct rx_session *s, int program, int step_number, int first, int n)
     for (int i = 0; i < step->n_args; i++) {
         const struct rx_plan_arg *arg = &s->plan->arg[step->first_arg + i];
         s->pointer[i] = s->block + s->place.offset[arg->tensor] + arg->offset_bytes;
-        if (first > 0 && outlives_slices(s->plan, program, arg->tensor))
+        if (first > 0 && rx_placement_outlives(s->plan, program, arg->tensor))
             s->pointer[i] =
                 (char *)s->pointer[i] + first * s->plan->tensor[arg->tensor].image_bytes;
     }
@@ -366,7 +187,7 @@ run_program(struct rx_session *s, int program, int n, double *seconds)
 {
     assert((s->programs >> program & 1) && n >= 1 && n <= s->batch);
     const struct rx_plan_program *p = &s->plan->program[program];
-    const int slice = slice_of(p, s->batch, s->threads);
+    const int slice = rx_placement_slice(p, s->batch, s->threads);
     const int sliced = slice > 0 ? p->slice_steps : 0;
     for (int first = 0; sliced > 0 && first < n; first += slice)
         run_steps(s, program, 0, sliced, first, n - first < slice ? n - first : slice, seconds);

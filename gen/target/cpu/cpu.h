@@ -4,6 +4,8 @@
 
 #include "gen/target/target.h"
 
+extern const struct rx_language rx_cpu_language;
+
 int
 rx_cpu_machine(const char *arch, struct rx_machine *machine, struct rx_error *error);
 int

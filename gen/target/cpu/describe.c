@@ -240,7 +240,8 @@ rx_cpu_describe(const struct rx_machine *machine, const char *templates, const c
                 const struct rx_problem *problem, const struct rx_config *config,
                 struct rx_kernel *kernel, struct rx_error *error)
 {
-    *kernel = (struct rx_kernel){.problem = problem, .config = *config};
+    *kernel =
+        (struct rx_kernel){.problem = problem, .config = *config, .language = &rx_cpu_language};
     struct rx_text why = {0};
     int status = RX_OK;
     if (!rx_cpu_applicable(machine, problem, config, &why))

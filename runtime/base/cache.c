@@ -1,5 +1,5 @@
 // The cache of compiled objects. An entry is the payload's hash, a newline and the payload.
-#include "gen/plan/cache.h"
+#include "runtime/base/cache.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -49,7 +49,7 @@ entry(const char *key, char *path)
 }
 
 int
-rx_cache_get(const char *key, const char *path)
+rx_cache_read(const char *key, struct rx_text *out)
 {
     char from[PATH_CHARS];
     struct stat st;
@@ -62,26 +62,46 @@ rx_cache_get(const char *key, const char *path)
     if (found) {
         char hash[RX_HASH_CHARS];
         rx_hash_bytes(text.s + HEAD, text.n - HEAD, hash);
-        found = memcmp(hash, text.s, HEAD - 1) == 0 &&
-                rx_file_write(path, text.s + HEAD, text.n - HEAD, &ignored) == RX_OK;
+        found = memcmp(hash, text.s, HEAD - 1) == 0;
+        if (found)
+            rx_text_add_bytes(out, text.s + HEAD, text.n - HEAD);
     }
     rx_text_close(&text);
     return found;
 }
 
+int
+rx_cache_get(const char *key, const char *path)
+{
+    struct rx_text text = {0};
+    struct rx_error ignored = {0};
+    const int found =
+        rx_cache_read(key, &text) && rx_file_write(path, text.s, text.n, &ignored) == RX_OK;
+    rx_text_close(&text);
+    return found;
+}
+
+void
+rx_cache_write(const char *key, const char *bytes, size_t n)
+{
+    char to[PATH_CHARS], hash[RX_HASH_CHARS];
+    struct rx_error ignored = {0};
+    if (!entry(key, to))
+        return;
+    struct rx_text text = {0};
+    rx_hash_bytes(bytes, n, hash);
+    rx_text_printf(&text, "%s\n", hash);
+    rx_text_add_bytes(&text, bytes, n);
+    rx_file_write(to, text.s, text.n, &ignored);
+    rx_text_close(&text);
+}
+
 void
 rx_cache_put(const char *key, const char *path)
 {
-    char to[PATH_CHARS];
-    struct rx_text object = {0}, text = {0};
+    struct rx_text object = {0};
     struct rx_error ignored = {0};
-    if (entry(key, to) && rx_file_read(path, &object, &ignored) == RX_OK) {
-        char hash[RX_HASH_CHARS];
-        rx_hash_bytes(rx_text_str(&object), object.n, hash);
-        rx_text_printf(&text, "%s\n", hash);
-        rx_text_add_bytes(&text, rx_text_str(&object), object.n);
-        rx_file_write(to, text.s, text.n, &ignored);
-    }
+    if (rx_file_read(path, &object, &ignored) == RX_OK)
+        rx_cache_write(key, rx_text_str(&object), object.n);
     rx_text_close(&object);
-    rx_text_close(&text);
 }
