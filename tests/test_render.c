@@ -134,7 +134,8 @@ static struct rx_kernel
 kernel_of(const struct rx_problem *p, const char *skeleton, int lanes)
 {
     return (struct rx_kernel){.problem = p,
-                              .config = {.skeleton = skeleton, .lanes = lanes, .tile_pixels = 32}};
+                              .config = {.skeleton = skeleton, .lanes = lanes, .tile_pixels = 32},
+                              .language = rx_target_cpu.language};
 }
 
 static struct rx_slot
