@@ -266,6 +266,10 @@ test_machines(void **state)
     assert_int_equal(rx_target_cpu.machine("x86-64-v4", &m, &error), RX_OK);
     assert_int_equal(m.lanes, 16);
     assert_non_null(strstr(m.flags, "-mprefer-vector-width=512"));
+    assert_int_equal(m.dot2, 0);
+    assert_int_equal(rx_target_cpu.machine("x86-64-v4+bf16", &m, &error), RX_OK);
+    assert_int_equal(m.dot2, 1);
+    assert_non_null(strstr(m.flags, "-mavx512bf16"));
     assert_int_equal(rx_target_cpu.machine("znver9", &m, &error), RX_USER);
     assert_non_null(strstr(error.text, "znver9"));
     assert_non_null(strstr(error.text, "x86-64-v3"));

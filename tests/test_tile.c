@@ -48,6 +48,12 @@ test_avx512(void **state)
     check("x86-64-v4", *state);
 }
 
+static void
+test_avx512_bf16(void **state)
+{
+    check("x86-64-v4+bf16", *state);
+}
+
 int
 main(void)
 {
@@ -55,6 +61,7 @@ main(void)
         WITH_FOLDER(test_generic),
         WITH_FOLDER(test_native),
         WITH_FOLDER(test_avx512),
+        WITH_FOLDER(test_avx512_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

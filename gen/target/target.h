@@ -40,6 +40,7 @@ struct rx_machine {
     char isa[16];   // tile header: "avx512", "avx2", "generic"
     int lanes;      // f32 elements of a vector
     int registers;  // vector registers
+    int dot2;       // 1: an instruction adds the products of two pairs of bf16 to an f32
     int64_t l1_bytes, l2_bytes;
     int64_t l3_bytes;  // of one or a few cores: not all of a large machine's
     char flags[256];   // what the compiler is told: -march=... -mprefer-vector-width=...

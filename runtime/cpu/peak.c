@@ -53,7 +53,7 @@ static struct loop
 choose_loop(const struct rx_plan *plan)
 {
 #if defined(__x86_64__)
-    if (strcmp(plan->arch, "x86-64-v4") == 0 && __builtin_cpu_supports("avx512f"))
+    if (strncmp(plan->arch, "x86-64-v4", 9) == 0 && __builtin_cpu_supports("avx512f"))
         return (struct loop){loop_avx512, 2.0 * 16 * CHAINS};
     if (strcmp(plan->arch, "x86-64-v3") == 0 && __builtin_cpu_supports("fma"))
         return (struct loop){loop_avx2, 2.0 * 8 * CHAINS};

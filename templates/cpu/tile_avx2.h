@@ -5,6 +5,7 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "kernel.h"
 
@@ -139,16 +140,24 @@ rx_load_bf16_n(const uint16_t *p, int n)
     return rx_load_bf16(whole);
 }
 
-// To nearest, ties to even; a NaN keeps its sign and becomes quiet. Returns what was stored.
-static inline rx_v
-rx_store_bf16(uint16_t *p, rx_v v)
+// Rounded in the upper half of each lane, to nearest, ties to even; a NaN keeps its sign and
+// becomes quiet.
+static inline __m256i
+rx_bf16_round(rx_v v)
 {
     const __m256i bits = _mm256_castps_si256(v);
     const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
     const __m256i up = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
     const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
     const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
-    const __m256i wide = _mm256_srli_epi32(_mm256_blendv_epi8(up, quiet, nan), 16);
+    return _mm256_blendv_epi8(up, quiet, nan);
+}
+
+// Returns what was stored.
+static inline rx_v
+rx_store_bf16(uint16_t *p, rx_v v)
+{
+    const __m256i wide = _mm256_srli_epi32(rx_bf16_round(v), 16);
     _mm_storeu_si128((__m128i *)p, _mm_packus_epi32(_mm256_castsi256_si128(wide),
                                                     _mm256_extracti128_si256(wide, 1)));
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
@@ -160,8 +169,37 @@ rx_store_bf16_n(uint16_t *p, rx_v v, int n)
     uint16_t whole[8];
     const rx_v stored = rx_store_bf16(whole, v);
     for (int i = 0; i < n; i++)
-        p[i] = whole[i];
+        memcpy(p + i, whole + i, sizeof *p);
     return stored;
+}
+
+// Each lane's 32 bits hold two bf16: a's below, b's above, rounded as they are when stored.
+static inline rx_v
+rx_pair(rx_v a, rx_v b)
+{
+    const __m256i lower = _mm256_srli_epi32(rx_bf16_round(a), 16);
+    return _mm256_castsi256_ps(_mm256_blend_epi16(lower, rx_bf16_round(b), 0xaa));
+}
+
+static inline rx_v
+rx_bf16_upper(rx_v pair)
+{
+    const __m256i mask = _mm256_set1_epi32(-0x10000);
+    return _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(pair), mask));
+}
+
+static inline rx_v
+rx_bf16_lower(rx_v pair)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(pair), 16));
+}
+
+// c + the product of the upper and then that of the lower halves of pairs of bf16.
+static inline rx_v
+rx_dot2(rx_v a, rx_v b, rx_v c)
+{
+    const rx_v sum = rx_fma(rx_bf16_upper(a), rx_bf16_upper(b), c);
+    return rx_fma(rx_bf16_lower(a), rx_bf16_lower(b), sum);
 }
 
 // to[i] += v[i] for the first n lanes.

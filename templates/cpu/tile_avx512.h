@@ -123,17 +123,84 @@ rx_bf16_widen(__m256i half)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
+#ifdef __AVX512BF16__
+
 // To nearest, ties to even; a NaN keeps its sign and becomes quiet.
 static inline __m256i
 rx_bf16_narrow(rx_v v)
+{
+    return (__m256i)_mm512_cvtneps_pbh(v);
+}
+
+// Each lane's 32 bits hold two bf16: a's below, b's above, rounded as they are when stored.
+static inline rx_v
+rx_pair(rx_v a, rx_v b)
+{
+    static const uint16_t index[2 * RX_LANES] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                 21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(b, a);
+    return _mm512_castsi512_ps(_mm512_permutexvar_epi16(_mm512_loadu_si512(index), both));
+}
+
+// c + the product of the upper and then that of the lower halves of pairs of bf16.
+static inline rx_v
+rx_dot2(rx_v a, rx_v b, rx_v c)
+{
+    return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b);
+}
+
+#else
+
+// Rounded in the upper half of each lane, to nearest, ties to even; a NaN keeps its sign and
+// becomes quiet.
+static inline __m512i
+rx_bf16_round(rx_v v)
 {
     const __m512i bits = _mm512_castps_si512(v);
     const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
     const __m512i up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
     const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
     const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
-    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_mask_mov_epi32(up, nan, quiet), 16));
+    return _mm512_mask_mov_epi32(up, nan, quiet);
 }
+
+static inline __m256i
+rx_bf16_narrow(rx_v v)
+{
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rx_bf16_round(v), 16));
+}
+
+// Each lane's 32 bits hold two bf16: a's below, b's above, rounded as they are when stored.
+static inline rx_v
+rx_pair(rx_v a, rx_v b)
+{
+    const __m512i upper = _mm512_and_si512(rx_bf16_round(b), _mm512_set1_epi32(-0x10000));
+    return _mm512_castsi512_ps(_mm512_or_si512(_mm512_srli_epi32(rx_bf16_round(a), 16), upper));
+}
+
+static inline rx_v
+rx_bf16_upper(rx_v pair)
+{
+    const __m512i mask = _mm512_set1_epi32(-0x10000);
+    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(pair), mask));
+}
+
+static inline rx_v
+rx_bf16_lower(rx_v pair)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pair), 16));
+}
+
+// c + the product of the upper and then that of the lower halves of pairs of bf16.
+static inline rx_v
+rx_dot2(rx_v a, rx_v b, rx_v c)
+{
+    const rx_v sum = rx_fma(rx_bf16_upper(a), rx_bf16_upper(b), c);
+    return rx_fma(rx_bf16_lower(a), rx_bf16_lower(b), sum);
+}
+
+#endif
 
 static inline rx_v
 rx_load_bf16(const uint16_t *p)

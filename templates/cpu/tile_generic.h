@@ -12,6 +12,7 @@ enum { RX_LANES = 4 };
 
 typedef float rx_v __attribute__((vector_size(16)));
 typedef int32_t rx_vi __attribute__((vector_size(16)));
+typedef uint32_t rx_vu __attribute__((vector_size(16)));
 
 static inline rx_v
 rx_load(const float *p)
@@ -136,18 +137,26 @@ rx_load_bf16(const uint16_t *p)
     return rx_load_bf16_n(p, RX_LANES);
 }
 
-// To nearest, ties to even; a NaN keeps its sign and becomes quiet. Returns what was stored.
+// Rounded in the upper half of each lane, to nearest, ties to even; a NaN keeps its sign and
+// becomes quiet.
+static inline rx_vi
+rx_bf16_round(rx_v v)
+{
+    const rx_vi bits = (rx_vi)v, odd = bits >> 16 & 1, nan = v != v;
+    const rx_vi up = (rx_vi)((rx_vu)bits + (rx_vu)(odd + 0x7fff));
+    return ((nan & (bits | 0x400000)) | (~nan & up)) & -0x10000;
+}
+
+// Returns what was stored.
 static inline rx_v
 rx_store_bf16_n(uint16_t *p, rx_v v, int n)
 {
     rx_vi stored = {0};
+    const rx_vi rounded = rx_bf16_round(v);
     for (int i = 0; i < n; i++) {
-        const float x = v[i];
-        uint32_t bits;
-        memcpy(&bits, &x, sizeof bits);
-        const uint32_t up = x != x ? bits | 0x400000u : bits + 0x7fffu + (bits >> 16 & 1u);
-        p[i] = (uint16_t)(up >> 16);
-        stored[i] = (int32_t)(up & 0xffff0000u);
+        const uint16_t half = (uint16_t)((uint32_t)rounded[i] >> 16);
+        memcpy(p + i, &half, sizeof half);
+        stored[i] = rounded[i];
     }
     return (rx_v)stored;
 }
@@ -156,6 +165,33 @@ static inline rx_v
 rx_store_bf16(uint16_t *p, rx_v v)
 {
     return rx_store_bf16_n(p, v, RX_LANES);
+}
+
+// Each lane's 32 bits hold two bf16: a's below, b's above, rounded as they are when stored.
+static inline rx_v
+rx_pair(rx_v a, rx_v b)
+{
+    return (rx_v)((rx_vi)((rx_vu)rx_bf16_round(a) >> 16) | rx_bf16_round(b));
+}
+
+static inline rx_v
+rx_bf16_upper(rx_v pair)
+{
+    return (rx_v)((rx_vi)pair & -0x10000);
+}
+
+static inline rx_v
+rx_bf16_lower(rx_v pair)
+{
+    return (rx_v)((rx_vu)pair << 16);
+}
+
+// c + the product of the upper and then that of the lower halves of pairs of bf16.
+static inline rx_v
+rx_dot2(rx_v a, rx_v b, rx_v c)
+{
+    const rx_v sum = rx_fma(rx_bf16_upper(a), rx_bf16_upper(b), c);
+    return rx_fma(rx_bf16_lower(a), rx_bf16_lower(b), sum);
 }
 
 // to[i] += v[i] for the first n lanes.

@@ -76,14 +76,15 @@ rx_case_compiler(const struct rx_machine *machine, struct rx_text *command, stru
 {
     struct rx_machine here;
     const int status = rx_target_cpu.machine("native", &here, error);
-    const int emulate = strcmp(machine->isa, "avx512") == 0 && strcmp(here.isa, "avx512") != 0;
+    const int emulate = strcmp(machine->isa, "avx512") == 0 &&
+                        (strcmp(here.isa, "avx512") != 0 || machine->dot2 > here.dot2);
     rx_text_printf(command,
                    "%s -std=gnu11 -O3 -fno-predictive-commoning -ffp-contract=fast "
-                   "-fno-math-errno -Wall -Wextra -Wconversion -Wshadow -Werror -fPIC %s %s %s "
+                   "-fno-math-errno -Wall -Wextra -Wconversion -Wshadow -Werror -fPIC %s %s %s %s "
                    "-Iruntime -Itemplates/cpu ",
                    or_default("CC", "cc"), emulate ? here.flags : machine->flags,
                    emulate ? "-Wno-psabi -Itests/support/avx512" : "",
-                   or_default("RXGEN_CFLAGS", ""));
+                   emulate && machine->dot2 ? "-DEMU_BF16" : "", or_default("RXGEN_CFLAGS", ""));
     return status;
 }
 

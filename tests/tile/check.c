@@ -170,6 +170,34 @@ check_bf16(void)
     }
 }
 
+static float
+from_bf16(uint16_t half)
+{
+    const uint32_t bits = (uint32_t)half << 16;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+// Pairs, and their products: those are exact, so each of the two sums is rounded once.
+static void
+check_pairs(void)
+{
+    float a[ROOM], b[ROOM], c[ROOM], d[ROOM], e[ROOM];
+    fill(a), fill(b), fill(c), fill(d), fill(e);
+    const rx_v x = rx_pair(rx_load(a), rx_load(b)), y = rx_pair(rx_load(c), rx_load(d));
+    const rx_v sum = rx_dot2(x, y, rx_load(e));
+    for (int i = 0; i < RX_LANES; i++) {
+        const uint32_t pair = (uint32_t)to_bf16(b[i]) << 16 | to_bf16(a[i]);
+        float upper = from_bf16(to_bf16(b[i])) * from_bf16(to_bf16(d[i]));
+        upper += e[i];
+        float both = from_bf16(to_bf16(a[i])) * from_bf16(to_bf16(c[i]));
+        both += upper;
+        check(bits_of(x[i]) == pair, "rx_pair", i);
+        check(same(sum[i], both), "rx_dot2", i);
+    }
+}
+
 // Sums and Chan's merge in double: the formula itself, to a few roundings.
 static void
 check_f64(void)
@@ -212,6 +240,7 @@ main(void)
         check_end();
         check_arithmetic();
         check_bf16();
+        check_pairs();
         check_f64();
     }
     return failed;

@@ -7,15 +7,17 @@
 
 struct level {
     const char *arch, *isa;
-    int lanes, registers;
+    int lanes, registers, dot2;
     const char *flags;
 };
 
 static const struct level levels[] = {
-    {"x86-64-v4", "avx512", 16, 32, "-march=x86-64-v4 -mprefer-vector-width=512"},
-    {"x86-64-v3", "avx2", 8, 16, "-march=x86-64-v3"},
-    {"x86-64-v2", "generic", 4, 16, "-march=x86-64-v2"},
-    {"generic", "generic", 4, 16, ""},
+    {"x86-64-v4+bf16", "avx512", 16, 32, 1,
+     "-march=x86-64-v4 -mavx512bf16 -mprefer-vector-width=512"},
+    {"x86-64-v4", "avx512", 16, 32, 0, "-march=x86-64-v4 -mprefer-vector-width=512"},
+    {"x86-64-v3", "avx2", 8, 16, 0, "-march=x86-64-v3"},
+    {"x86-64-v2", "generic", 4, 16, 0, "-march=x86-64-v2"},
+    {"generic", "generic", 4, 16, 0, ""},
 };
 
 enum { N_LEVELS = sizeof levels / sizeof *levels };
@@ -29,7 +31,7 @@ native_arch(void)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))
-        return "x86-64-v4";
+        return __builtin_cpu_supports("avx512bf16") ? "x86-64-v4+bf16" : "x86-64-v4";
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
         __builtin_cpu_supports("bmi2"))
         return "x86-64-v3";
@@ -54,8 +56,8 @@ static int
 unknown(const char *arch, struct rx_error *error)
 {
     return rx_error_user(error,
-                         "--arch %s: no such CPU architecture; these exist: native x86-64-v4 "
-                         "x86-64-v3 x86-64-v2 generic",
+                         "--arch %s: no such CPU architecture; these exist: native "
+                         "x86-64-v4+bf16 x86-64-v4 x86-64-v3 x86-64-v2 generic",
                          arch);
 }
 
@@ -67,7 +69,8 @@ rx_cpu_machine(const char *arch, struct rx_machine *machine, struct rx_error *er
         const struct level *l = &levels[i];
         if (strcmp(l->arch, resolved) != 0)
             continue;
-        *machine = (struct rx_machine){.lanes = l->lanes, .registers = l->registers};
+        *machine =
+            (struct rx_machine){.lanes = l->lanes, .registers = l->registers, .dot2 = l->dot2};
         snprintf(machine->arch, sizeof machine->arch, "%s", l->arch);
         snprintf(machine->isa, sizeof machine->isa, "%s", l->isa);
         snprintf(machine->flags, sizeof machine->flags, "%s", l->flags);

@@ -9,7 +9,12 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { EMU_LANES = 16 };
+// With EMU_BF16 those of AVX512_BF16 too. They take subnormal numbers for zero, which these do not.
+#ifdef EMU_BF16
+#define __AVX512BF16__ 1
+#endif
+
+enum { EMU_LANES = 16, EMU_HALVES = 32 };
 
 static inline __m512
 emu_loadu_ps(const void *p)
@@ -205,6 +210,87 @@ emu_mask_storeu_epi16(void *p, __mmask16 mask, __m256i a)
             ((uint16_t *)p)[i] = narrow[i];
 }
 
+static inline __m512i
+emu_loadu_si512(const void *p)
+{
+    __m512i v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline __m512i
+emu_permutexvar_epi16(__m512i index, __m512i a)
+{
+    uint16_t from[EMU_HALVES], x[EMU_HALVES], y[EMU_HALVES];
+    memcpy(from, &index, sizeof from);
+    memcpy(x, &a, sizeof x);
+    for (int i = 0; i < EMU_HALVES; i++)
+        y[i] = x[from[i] % EMU_HALVES];
+    __m512i v;
+    memcpy(&v, y, sizeof v);
+    return v;
+}
+
+// To nearest, ties to even; a NaN becomes quiet.
+static inline uint16_t
+emu_bf16(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const uint32_t low = bits & 0xffff, odd = bits >> 16 & 1;
+    if (x != x)
+        return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits >> 16) + (low > 0x8000 || (low == 0x8000 && odd)));
+}
+
+static inline __m256bh
+emu_cvtneps_pbh(__m512 a)
+{
+    uint16_t half[EMU_LANES];
+    for (int i = 0; i < EMU_LANES; i++)
+        half[i] = emu_bf16(a[i]);
+    __m256bh v;
+    memcpy(&v, half, sizeof v);
+    return v;
+}
+
+// b below, a above.
+static inline __m512bh
+emu_cvtne2ps_pbh(__m512 a, __m512 b)
+{
+    uint16_t half[EMU_HALVES];
+    for (int i = 0; i < EMU_LANES; i++) {
+        half[i] = emu_bf16(b[i]);
+        half[EMU_LANES + i] = emu_bf16(a[i]);
+    }
+    __m512bh v;
+    memcpy(&v, half, sizeof v);
+    return v;
+}
+
+static inline float
+emu_widen(uint16_t half)
+{
+    const uint32_t bits = (uint32_t)half << 16;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+// The upper product first, then the lower one.
+static inline __m512
+emu_dpbf16_ps(__m512 sum, __m512bh a, __m512bh b)
+{
+    uint16_t x[EMU_HALVES], y[EMU_HALVES];
+    memcpy(x, &a, sizeof x);
+    memcpy(y, &b, sizeof y);
+    for (int i = 0; i < EMU_LANES; i++) {
+        sum[i] = __builtin_fmaf(emu_widen(x[2 * i + 1]), emu_widen(y[2 * i + 1]), sum[i]);
+        sum[i] = __builtin_fmaf(emu_widen(x[2 * i]), emu_widen(y[2 * i]), sum[i]);
+    }
+    return sum;
+}
+
 #undef _mm512_cmp_ps_mask
 #undef _mm512_slli_epi32
 #undef _mm512_srli_epi32
@@ -228,6 +314,11 @@ emu_mask_storeu_epi16(void *p, __mmask16 mask, __m256i a)
 #define _mm512_mask_mov_epi32 emu_mask_mov_epi32
 #define _mm512_cvtepu16_epi32 emu_cvtepu16_epi32
 #define _mm512_cvtepi32_epi16 emu_cvtepi32_epi16
+#define _mm512_loadu_si512 emu_loadu_si512
+#define _mm512_permutexvar_epi16 emu_permutexvar_epi16
+#define _mm512_cvtneps_pbh emu_cvtneps_pbh
+#define _mm512_cvtne2ps_pbh emu_cvtne2ps_pbh
+#define _mm512_dpbf16_ps emu_dpbf16_ps
 #define _mm512_castps_si512(v) ((__m512i)(v))
 #define _mm512_castsi512_ps(v) ((__m512)(v))
 #define _mm256_maskz_loadu_epi16 emu_maskz_loadu_epi16
