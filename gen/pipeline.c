@@ -72,10 +72,13 @@ run_fuse(struct job *j)
     return rx_pass_fuse(&j->unit->graph, j->unit->mode, &j->unit->regions, j->error);
 }
 
+// Maps in bf16 are multiplied as such where the machine has an instruction for it.
 static int
 run_layout(struct job *j)
 {
-    rx_pass_layout(&j->unit->graph, j->unit->mode, j->options->gradients, &j->unit->regions);
+    const int pairs = j->net->machine.dot2 && j->options->dtype == RX_BF16;
+    rx_pass_layout(&j->unit->graph, j->unit->mode, j->options->gradients, pairs ? RX_BF16 : RX_F32,
+                   &j->unit->regions);
     return RX_OK;
 }
 

@@ -6,6 +6,7 @@
 //   bn_grad_coef  PARTIAL sums, COEF of the forward, VECTOR gamma, COEF {a,b,c} (write), VECTOR
 //                 dgamma (write), dbeta (write)
 //   transpose     WEIGHTS, WEIGHTS_DGRAD (write)
+//   pack          WEIGHTS, WEIGHTS of BF16X2 (write)
 //   reduce        WEIGHTS_PARTIAL, VECTOR (write)
 //   update        WEIGHTS_PARTIAL, VECTOR weights (read write), momentum (read write), HYPER
 //   bias_grad     MAP OUT dy, VECTOR (write)
@@ -72,14 +73,14 @@ rx_step_op_text(enum rx_step_op op)
 const char *
 rx_dtype_text(enum rx_dtype dtype)
 {
-    static const char *const text[] = {"f32", "bf16", "f64", "u8", "i32"};
+    static const char *const text[] = {"f32", "bf16", "f64", "u8", "i32", "bf16x2"};
     return text[dtype];
 }
 
 int64_t
 rx_dtype_bytes(enum rx_dtype dtype)
 {
-    static const int64_t bytes[] = {4, 2, 8, 1, 4};
+    static const int64_t bytes[] = {4, 2, 8, 1, 4, 4};
     return bytes[dtype];
 }
 

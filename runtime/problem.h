@@ -13,7 +13,8 @@
 
 #include <stdint.h>
 
-enum rx_dtype { RX_F32, RX_BF16, RX_F64, RX_U8, RX_I32 };
+// BF16X2: two bf16 in 4 bytes, which are multiplied together.
+enum rx_dtype { RX_F32, RX_BF16, RX_F64, RX_U8, RX_I32, RX_BF16X2 };
 
 // op, text, domain of prologue 0, domain of prologue 1, domain of the epilogue (IN, OUT or NONE).
 // What each computes; "acc" is what the epilogue starts from, "x" the result of prologue 0, "u" of
@@ -35,6 +36,7 @@ enum rx_dtype { RX_F32, RX_BF16, RX_F64, RX_U8, RX_I32 };
 //   bn_fold       running statistics -> the same COEF, for evaluation
 //   bn_grad_coef  sums partials -> COEF {a, b, c} of dy = a*dz + b*(y - mean) + c; dgamma, dbeta
 //   transpose     forward weights -> data gradient weights
+//   pack          forward weights -> the same as pairs of bf16
 //   reduce        weight partials of all threads, summed in thread order -> gradient
 //   update        the same sum, but used at once: one SGD update; the gradient is kept nowhere
 //   bias_grad     db[k] = sum_n x[n,0,0,k]
@@ -53,6 +55,7 @@ enum rx_dtype { RX_F32, RX_BF16, RX_F64, RX_U8, RX_I32 };
     X(BN_FOLD, "bn_fold", NONE, NONE, NONE)                                                        \
     X(BN_GRAD_COEF, "bn_grad_coef", NONE, NONE, NONE)                                              \
     X(TRANSPOSE, "transpose", NONE, NONE, NONE)                                                    \
+    X(PACK, "pack", NONE, NONE, NONE)                                                              \
     X(REDUCE, "reduce", NONE, NONE, NONE)                                                          \
     X(UPDATE, "update", NONE, NONE, NONE)                                                          \
     X(BIAS_GRAD, "bias_grad", NONE, NONE, NONE)                                                    \
@@ -186,6 +189,9 @@ struct rx_problem {
     struct rx_chain prologue[RX_PROLOGUES];
     struct rx_chain epilogue;
     int hyper_row;  // sgd: which weight decay of HYPER applies; 0 elsewhere
+    // F32, or, in convolutions and what transposes their weights, BF16: what is multiplied is
+    // rounded to it, weights are BF16X2; sums are f32 in both.
+    enum rx_dtype products;
 };
 
 // The domain of a chain, from the table above.

@@ -164,7 +164,8 @@ run_chain(const struct run *run, const struct rx_chain *chain, enum rx_domain do
         }
 }
 
-// What the anchor reads: [n][h][w][c] of the prologue's domain. The caller frees it.
+// What the anchor reads, and multiplies: [n][h][w][c] of the prologue's domain. The caller frees
+// it.
 static double *
 run_prologue(const struct run *run, int which)
 {
@@ -172,6 +173,9 @@ run_prologue(const struct run *run, int which)
     const struct map m = map_of(run->problem, domain);
     double *x = new_map(&m, run->n);
     run_chain(run, &run->problem->prologue[which], domain, NULL, x);
+    if (run->problem->products == RX_BF16)
+        for (int64_t i = 0; i < map_pixels(&m, run->n) * m.c; i++)
+            x[i] = rx_bf16_widen(rx_bf16_round((float)x[i]));
     return x;
 }
 
@@ -269,13 +273,16 @@ new_weights(const struct rx_geometry *g)
 
 // Where wt[k][c][r][s] lies in an operand of forward or of data gradient weights.
 static int64_t
-packed_index(const struct rx_geometry *g, enum rx_operand_kind kind, int k, int c, int r, int s)
+packed_index(const struct rx_geometry *g, const struct rx_operand *o, int k, int c, int r, int s)
 {
-    if (kind != RX_OPERAND_WEIGHTS_DGRAD)
-        return rx_weights_index(g, k, c, r, s);
     const struct rx_geometry t = rx_weights_transposed(g);
     const int cg = g->c / g->groups, kg = g->k / g->groups;
-    return rx_weights_index(&t, k / kg * cg + c, k % kg, r, s);
+    if (o->kind == RX_OPERAND_WEIGHTS_DGRAD) {
+        const int in = k % kg;
+        k = k / kg * cg + c, c = in, g = &t;
+    }
+    return o->dtype == RX_BF16X2 ? rx_weights_pairs_index(g, k, c, r, s)
+                                 : rx_weights_index(g, k, c, r, s);
 }
 
 // Copies between the packed weights of an operand and [r][s][k][c/groups].
@@ -286,16 +293,20 @@ convert_weights(const struct run *run, enum rx_operand_kind kind, double *plain,
                 enum direction direction)
 {
     const struct rx_geometry *g = &run->problem->geometry;
-    float *packed = run->t[rx_problem_find(run->problem, kind, 0)];
+    const int operand = rx_problem_find(run->problem, kind, 0);
+    const struct rx_operand *o = &run->problem->operand[operand];
+    void *packed = run->t[operand];
     for (int r = 0; r < g->r; r++)
         for (int s = 0; s < g->s; s++)
             for (int k = 0; k < g->k; k++)
                 for (int c = 0; c < g->c / g->groups; c++, plain++) {
-                    float *at = &packed[packed_index(g, kind, k, c, r, s)];
-                    if (direction == UNPACK)
-                        *plain = *at;
+                    const int64_t at = packed_index(g, o, k, c, r, s);
+                    if (direction == PACK)
+                        ((float *)packed)[at] = (float)*plain;
+                    else if (o->dtype == RX_BF16X2)
+                        *plain = rx_bf16_widen(((const uint16_t *)packed)[at]);
                     else
-                        *at = (float)*plain;
+                        *plain = ((const float *)packed)[at];
                 }
 }
 

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/base/bf16.h"
 #include "runtime/plan.h"
 #include "runtime/reference.h"
 #include "runtime/weights.h"
@@ -158,15 +159,38 @@ run_transpose(const struct run *run)
 {
     const struct rx_geometry *g = &run->problem->geometry, t = rx_weights_transposed(g);
     const int cg = g->c / g->groups, kg = g->k / g->groups;
+    const int pairs = run->problem->products == RX_BF16;
     const float *w = run->t[0];
-    float *wt = run->t[1];
-    memset(wt, 0, (size_t)rx_weights_count(&t) * sizeof *wt);
+    void *wt = run->t[1];
+    memset(wt, 0,
+           sizeof(float) * (size_t)(pairs ? rx_weights_pairs_count(&t) : rx_weights_count(&t)));
     for (int k = 0; k < g->k; k++)
         for (int c = 0; c < cg; c++)
             for (int r = 0; r < g->r; r++)
+                for (int s = 0; s < g->s; s++) {
+                    const int out = k / kg * cg + c, in = k % kg;
+                    const float value = w[rx_weights_index(g, k, c, r, s)];
+                    if (pairs)
+                        ((uint16_t *)wt)[rx_weights_pairs_index(&t, out, in, r, s)] =
+                            rx_bf16_round(value);
+                    else
+                        ((float *)wt)[rx_weights_index(&t, out, in, r, s)] = value;
+                }
+}
+
+static void
+run_pack(const struct run *run)
+{
+    const struct rx_geometry *g = &run->problem->geometry;
+    const float *w = run->t[0];
+    uint16_t *pairs = run->t[1];
+    memset(pairs, 0, (size_t)rx_weights_pairs_count(g) * 2 * sizeof *pairs);
+    for (int k = 0; k < g->k; k++)
+        for (int c = 0; c < g->c / g->groups; c++)
+            for (int r = 0; r < g->r; r++)
                 for (int s = 0; s < g->s; s++)
-                    wt[rx_weights_index(&t, k / kg * cg + c, k % kg, r, s)] =
-                        w[rx_weights_index(g, k, c, r, s)];
+                    pairs[rx_weights_pairs_index(g, k, c, r, s)] =
+                        rx_bf16_round(w[rx_weights_index(g, k, c, r, s)]);
 }
 
 // Element i of a weight gradient: the sum over all threads' parts.
@@ -238,13 +262,20 @@ rx_reference_run_plain(const struct rx_problem *problem, int n, int n_threads, v
         [RX_PROBLEM_BN_FOLD] = run_bn_fold,     [RX_PROBLEM_BN_GRAD_COEF] = run_bn_grad_coef,
         [RX_PROBLEM_TRANSPOSE] = run_transpose, [RX_PROBLEM_REDUCE] = run_reduce,
         [RX_PROBLEM_BIAS_GRAD] = run_bias_grad, [RX_PROBLEM_SGD] = run_sgd,
-        [RX_PROBLEM_UPDATE] = run_update,
+        [RX_PROBLEM_UPDATE] = run_update,       [RX_PROBLEM_PACK] = run_pack,
     };
     const struct run run = {.problem = problem, .n = n, .n_threads = n_threads, .t = t};
     if (plain[problem->op] == NULL)
         return 0;
     plain[problem->op](&run);
     return 1;
+}
+
+static int64_t
+weights_bytes(const struct rx_operand *o, const struct rx_geometry *g)
+{
+    const int64_t count = o->dtype == RX_BF16X2 ? rx_weights_pairs_count(g) : rx_weights_count(g);
+    return count * rx_dtype_bytes(o->dtype);
 }
 
 // A map's last pixel ends at its last channel: what follows belongs to the view's neighbour.
@@ -272,9 +303,9 @@ rx_reference_operand_bytes(const struct rx_problem *problem, int i, int n, int n
     case RX_OPERAND_VECTOR:
         return f32 * o->c;
     case RX_OPERAND_WEIGHTS:
-        return f32 * rx_weights_count(g);
+        return weights_bytes(o, g);
     case RX_OPERAND_WEIGHTS_DGRAD:
-        return f32 * rx_weights_count(&t);
+        return weights_bytes(o, &t);
     case RX_OPERAND_WEIGHTS_PARTIAL:
         // `reduce` and `update` know their weights as a flat vector, their geometry says nothing.
         return f32 * threads *

@@ -35,6 +35,27 @@ rx_weights_index(const struct rx_geometry *g, int k, int c, int r, int s)
     return (block * g->r * g->s * cg + tap) * RX_BLOCK + k % kg % RX_BLOCK;
 }
 
+static int64_t
+pairs(const struct rx_geometry *g)
+{
+    return ((int64_t)g->r * g->s * (g->c / g->groups) + 1) / 2;
+}
+
+int64_t
+rx_weights_pairs_count(const struct rx_geometry *g)
+{
+    return pairs(g) * g->groups * blocks(g->k / g->groups) * RX_BLOCK;
+}
+
+int64_t
+rx_weights_pairs_index(const struct rx_geometry *g, int k, int c, int r, int s)
+{
+    const int kg = g->k / g->groups, lane = k % kg % RX_BLOCK;
+    const int64_t tap = ((int64_t)r * g->s + s) * (g->c / g->groups) + c;
+    const int64_t block = (int64_t)(k / kg) * blocks(kg) + k % kg / RX_BLOCK;
+    return ((block * pairs(g) + tap / 2) * RX_BLOCK + lane) * 2 + tap % 2;
+}
+
 struct rx_geometry
 rx_weights_transposed(const struct rx_geometry *g)
 {

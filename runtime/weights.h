@@ -4,6 +4,9 @@
 //   PANEL  [G][ceil(KG/16)][R][S][CG][16]   dense and wide groups: one lane an output of the group
 //   LANES  [R][S][CG][ceil(K/16)*16]        groups of at most 8: lanes run across groups
 //
+//   PAIRS  [G][ceil(KG/16)][ceil(R*S*CG/2)][16][2]   PANEL in bf16: two neighbouring inputs, which
+//          are multiplied together, lie side by side; the last one of an odd number goes with zero
+//
 // KG = K/G outputs and CG = C/G inputs a group; unused lanes are zero and stay zero in training.
 // The data gradient reads the same weights with the roles of inputs and outputs exchanged (taps are
 // not flipped): the layout of the geometry that rx_weights_transposed returns.
@@ -30,6 +33,12 @@ rx_weights_count(const struct rx_geometry *g);
 // Where wt[k][c][r][s] lies; k counts all outputs, c the inputs within the group.
 int64_t
 rx_weights_index(const struct rx_geometry *g, int k, int c, int r, int s);
+
+// The same of the layout PAIRS: pairs that the weights take, and bf16 elements.
+int64_t
+rx_weights_pairs_count(const struct rx_geometry *g);
+int64_t
+rx_weights_pairs_index(const struct rx_geometry *g, int k, int c, int r, int s);
 
 // The geometry whose forward layout the data gradient's weights have: c and k exchanged. Output
 // "k" of it is input channel g*CG+c, its input within the group is k within the group.

@@ -96,6 +96,21 @@ test_refused_ring(void **state)
     assert_refused(&groups, (struct rx_config){"gconv_fwd", 8, 2, 6, 0, 0}, "1 or more");
 }
 
+// Products of bf16: dense skeletons alone, a data gradient's outputs in pairs.
+static void
+test_refused_pairs(void **state)
+{
+    (void)state;
+    struct rx_problem groups =
+        convolution(RX_PROBLEM_CONV_FWD, rx_case_conv(9, 11, 80, 80, 2, 3, 2, 1));
+    struct rx_problem odd =
+        convolution(RX_PROBLEM_CONV_DGRAD, rx_case_conv(8, 6, 20, 33, 1, 3, 1, 1));
+    rx_case_to_pairs(&groups);
+    rx_case_to_pairs(&odd);
+    assert_refused(&groups, (struct rx_config){"gconv_fwd", 8, 2, 6, 1, 0}, "multiplies f32");
+    assert_refused(&odd, (struct rx_config){"conv_dgrad", 8, 12, 6, 2, 16}, "33 outputs");
+}
+
 static void
 test_refused_simple(void **state)
 {
@@ -138,7 +153,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused_panel), cmocka_unit_test(test_refused_lanes),
         cmocka_unit_test(test_refused_ring),  cmocka_unit_test(test_refused_simple),
-        cmocka_unit_test(test_candidates),
+        cmocka_unit_test(test_candidates),    cmocka_unit_test(test_refused_pairs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

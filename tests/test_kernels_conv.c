@@ -264,6 +264,72 @@ test_bf16(void **state)
     test_bf16_shapes("x86-64-v4", 2);
 }
 
+// Products of bf16. What is multiplied is rounded to it, kernel and reference alike; where the
+// prologue rounds more than once (a fused multiply-add is one), they may differ before that, and
+// one value in ten thousand is so near to a border that it ends a unit apart: 2^-6 of values up
+// to 4. Of T products with weights up to 1, two such make 2^-5 of a sum whose largest results are
+// above sqrt(T) / 2: values and weights are even, their squares' means about 1/3.
+static double
+tolerance_of_pairs(const struct rx_conv_spec *spec)
+{
+    const struct rx_geometry *g = &spec->geometry;
+    double terms = (double)g->r * g->s * g->c / g->groups;
+    if (spec->op == RX_PROBLEM_CONV_DGRAD)
+        terms = (double)g->r * g->s * g->k / g->groups / (g->stride * g->stride);
+    if (spec->op == RX_PROBLEM_CONV_WGRAD)
+        terms = 3.0 * g->oh * g->ow;
+    const int exact = (spec->prologue0 == RX_CONV_LOAD || spec->prologue0 == RX_CONV_BN_RELU) &&
+                      spec->prologue1 == RX_CONV_LOAD;
+    return tolerance_of(spec) + (exact ? 0 : 0x1p-4 / sqrt(terms));
+}
+
+static void
+add_pairs(struct list *list, const struct rx_conv_spec *spec)
+{
+    struct rx_kernel_case *c = add(list, spec, 3, 2);
+    rx_case_to_bf16(&c->problem);
+    rx_case_to_pairs(&c->problem);
+    if (spec->geometry.c == 3 && spec->op != RX_PROBLEM_CONV_DGRAD)
+        c->problem.operand[0].dtype = RX_F32;
+    c->tolerance = tolerance_of_pairs(spec);
+}
+
+static void
+test_pairs_shapes(const char *arch, int from, int every)
+{
+    struct list *list = new_list();
+    for (int i = from; i < N_OF(dense); i += every) {
+        const struct rx_geometry g = geometry(&dense[i]);
+        const enum rx_conv_prologue join = is_pointwise(&dense[i]) ? RX_CONV_JOIN : RX_CONV_BN_RELU;
+        add_pairs(list, &(struct rx_conv_spec){RX_PROBLEM_CONV_FWD, g, join, RX_CONV_LOAD,
+                                               RX_CONV_STATS, 0});
+        add_pairs(list, &(struct rx_conv_spec){RX_PROBLEM_CONV_FWD, g, RX_CONV_LOAD, RX_CONV_LOAD,
+                                               RX_CONV_EVAL, 5});
+        add_pairs(list, &(struct rx_conv_spec){RX_PROBLEM_CONV_WGRAD, g, RX_CONV_BN_RELU,
+                                               RX_CONV_BN_GRAD, RX_CONV_STORE, 0});
+        add_pairs(list, &(struct rx_conv_spec){RX_PROBLEM_CONV_WGRAD, g, RX_CONV_LOAD, RX_CONV_LOAD,
+                                               RX_CONV_STORE, 8});
+        if (g.k % 2 != 0)  // a data gradient pairs outputs
+            continue;
+        add_pairs(list, &(struct rx_conv_spec){RX_PROBLEM_CONV_DGRAD, g, RX_CONV_BN_GRAD,
+                                               RX_CONV_LOAD, RX_CONV_MASK, 0});
+        add_pairs(list, &(struct rx_conv_spec){RX_PROBLEM_CONV_DGRAD, g, RX_CONV_LOAD, RX_CONV_LOAD,
+                                               RX_CONV_STORE, 3});
+    }
+    run(list, arch);
+}
+
+// On every tile header; the instruction itself in plain C where the machine lacks it.
+static void
+test_pairs(void **state)
+{
+    (void)state;
+    test_pairs_shapes("native", 0, 1);
+    test_pairs_shapes("generic", 1, 3);
+    test_pairs_shapes("x86-64-v4", 0, 4);
+    test_pairs_shapes("x86-64-v4+bf16", 0, 1);
+}
+
 // Statistics of values whose mean is thousands of times their deviation: M2 keeps three digits
 // where sums of squares in f32 would keep none.
 static void
@@ -302,6 +368,7 @@ main(void)
         cmocka_unit_test(test_narrow_groups), cmocka_unit_test(test_generic),
         cmocka_unit_test(test_configs),       cmocka_unit_test(test_far_mean),
         cmocka_unit_test(test_avx512),        cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_pairs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "runtime/plan.h"
+#include "runtime/weights.h"
 #include "tests/support/kernel_case.h"
 
 enum { CASES_MAX = 64 };
@@ -349,6 +350,19 @@ test_weights(void **state)
         struct rx_problem *p = &add(&list, "transpose", RX_PROBLEM_TRANSPOSE, g, 1, 0)->problem;
         rx_case_operand(p, RX_OPERAND_WEIGHTS, RX_DOMAIN_NONE, RX_READ, 1, 0, "w");
         rx_case_operand(p, RX_OPERAND_WEIGHTS_DGRAD, RX_DOMAIN_NONE, RX_WRITE, 1, 0, "wt");
+        if (rx_weights_layout(&g) != RX_LAYOUT_PANEL)
+            continue;
+        p = &add(&list, "transpose to pairs", RX_PROBLEM_TRANSPOSE, g, 1, 0)->problem;
+        rx_case_operand(p, RX_OPERAND_WEIGHTS, RX_DOMAIN_NONE, RX_READ, 1, 0, "w");
+        const int turned =
+            rx_case_operand(p, RX_OPERAND_WEIGHTS_DGRAD, RX_DOMAIN_NONE, RX_WRITE, 1, 0, "wt");
+        p->products = RX_BF16;
+        p->operand[turned].dtype = RX_BF16X2;
+        p = &add(&list, "pack", RX_PROBLEM_PACK, g, 1, 0)->problem;
+        rx_case_operand(p, RX_OPERAND_WEIGHTS, RX_DOMAIN_NONE, RX_READ, 1, 0, "w");
+        const int pairs =
+            rx_case_operand(p, RX_OPERAND_WEIGHTS, RX_DOMAIN_NONE, RX_WRITE, 1, 0, "wp");
+        p->operand[pairs].dtype = RX_BF16X2;
     }
     static const int64_t counts[] = {1, 100, 4096, 9000};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {

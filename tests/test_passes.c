@@ -36,7 +36,8 @@ load(struct unit *u)
 }
 
 static void
-run(struct unit *u, enum rx_form form, enum rx_mode mode, enum rx_gradients gradients)
+run_with(struct unit *u, enum rx_form form, enum rx_mode mode, enum rx_gradients gradients,
+         enum rx_dtype products)
 {
     load(u);
     rx_pass_form(&u->g, form);
@@ -47,8 +48,14 @@ run(struct unit *u, enum rx_form form, enum rx_mode mode, enum rx_gradients grad
     rx_pass_lower(&u->g, mode);
     assert_null(rx_graph_verify(&u->g));
     assert_int_equal(rx_pass_fuse(&u->g, mode, &u->regions, &u->error), RX_OK);
-    rx_pass_layout(&u->g, mode, gradients, &u->regions);
+    rx_pass_layout(&u->g, mode, gradients, products, &u->regions);
     rx_pass_memory(&u->g, mode, &u->regions, &u->memory);
+}
+
+static void
+run(struct unit *u, enum rx_form form, enum rx_mode mode, enum rx_gradients gradients)
+{
+    run_with(u, form, mode, gradients, RX_F32);
 }
 
 static void
@@ -326,10 +333,70 @@ a_sum_takes_over_memory_that_nothing_else_reads(void **state)
     assert_int_equal(sums_in_place(1), 0);
 }
 
+// The region that writes a tensor last before region `i`; -1: none does.
+static int
+maker(const struct unit *u, int tensor, int i)
+{
+    for (i--; i >= 0; i--)
+        for (int j = 0; j < u->regions.region[i].problem.n_operands; j++)
+            if (u->regions.region[i].tensor[j] == tensor &&
+                u->regions.region[i].problem.operand[j].access & RX_WRITE)
+                return i;
+    return -1;
+}
+
+// Dense convolutions alone multiply bf16, with weights that a region before them has made pairs of:
+// in training right before, in evaluation once, when weights are folded.
+static void
+check_products(const struct unit *u, int is_training)
+{
+    for (int i = 0; i < u->regions.n; i++) {
+        const struct rx_region *r = &u->regions.region[i];
+        const int convolution = r->problem.op <= RX_PROBLEM_CONV_WGRAD;
+        const int dense = r->problem.geometry.groups == 1;
+        if (convolution)
+            assert_int_equal(r->problem.products, dense ? RX_BF16 : RX_F32);
+        for (int j = 0; j < r->problem.n_operands; j++) {
+            const enum rx_operand_kind kind = r->problem.operand[j].kind;
+            const int reads = kind == RX_OPERAND_WEIGHTS || kind == RX_OPERAND_WEIGHTS_DGRAD;
+            if (!convolution || !reads)
+                continue;
+            assert_int_equal(r->problem.operand[j].dtype, dense ? RX_BF16X2 : RX_F32);
+            if (!dense)
+                continue;
+            const int made = maker(u, r->tensor[j], i);
+            const struct rx_region *from = &u->regions.region[made];
+            assert_int_equal(made, i - 1);
+            assert_int_equal(from->problem.op,
+                             kind == RX_OPERAND_WEIGHTS ? RX_PROBLEM_PACK : RX_PROBLEM_TRANSPOSE);
+            assert_int_equal(from->program, is_training ? RX_PROGRAM_TRAIN : RX_PROGRAM_FOLD);
+            const struct rx_plan_tensor *t = &u->memory.tensor[u->memory.buffer[r->tensor[j]]];
+            assert_int_equal(t->life, is_training ? RX_LIFE_STEPS : RX_LIFE_SESSION);
+            assert_int_equal(t->fixed_bytes, 4 * r->problem.operand[j].c);
+        }
+    }
+}
+
+static void
+dense_convolutions_multiply_pairs_where_asked(void **state)
+{
+    (void)state;
+    for (int form = RX_FORM_A; form <= RX_FORM_C; form++) {
+        struct unit train, infer;
+        run_with(&train, (enum rx_form)form, RX_MODE_TRAIN, RX_GRADIENTS_UPDATE, RX_BF16);
+        check_products(&train, 1);
+        close_unit(&train);
+        run_with(&infer, (enum rx_form)form, RX_MODE_INFER, RX_GRADIENTS_UPDATE, RX_BF16);
+        check_products(&infer, 0);
+        close_unit(&infer);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(dense_convolutions_multiply_pairs_where_asked),
         cmocka_unit_test(forms_keep_parameters_and_work),
         cmocka_unit_test(grad_reaches_every_trained_parameter),
         cmocka_unit_test(training_needs_no_pointwise_kernel),

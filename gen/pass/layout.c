@@ -1,6 +1,6 @@
 // needs: regions; gives: every parameter's place in flat buffers, the kernels that follow from how
-// weights lie in memory (transposed for data gradients, summed over threads after weight
-// gradients), and SGD; breaks: nothing.
+// weights lie in memory (transposed for data gradients, as pairs of bf16 where those are
+// multiplied, summed over threads after weight gradients), and SGD; breaks: nothing.
 //
 // Sets of flat buffers (values, gradients, momenta at equal offsets): weights of convolutions and
 // the classifier; its bias, because another kernel makes its gradient; batch norm, because its
@@ -71,16 +71,14 @@ place_params(struct rx_graph *g, struct flats *flats)
     }
 }
 
+// A tensor of as many f32 as the parameter's weights.
 static int
 add_weights_tensor(struct rx_graph *g, enum rx_tensor_kind kind, int param, const char *name)
 {
-    const struct rx_geometry *q = &g->param[param].geometry;
-    const struct rx_geometry turned = rx_weights_transposed(q);
-    const struct rx_tensor like = {
-        .kind = kind,
-        .dtype = RX_F32,
-        .count = rx_weights_count(kind == RX_TENSOR_WEIGHTS_DGRAD ? &turned : q),
-        .param = param};
+    const struct rx_tensor like = {.kind = kind,
+                                   .dtype = RX_F32,
+                                   .count = rx_weights_count(&g->param[param].geometry),
+                                   .param = param};
     return rx_graph_add_tensor(g, &like, name);
 }
 
@@ -103,7 +101,9 @@ operand(struct rx_region *r, const struct rx_graph *g, enum rx_operand_kind kind
 // What the pass works on.
 struct layout {
     struct rx_graph *g;
+    enum rx_mode mode;
     enum rx_gradients gradients;
+    enum rx_dtype products;  // of dense convolutions
     struct rx_regions old, *list;
     int *partial;   // [n_params] the WEIGHTS_PARTIAL of its gradient
     int *last_use;  // [n_params] the last old region that makes it or reads the weights
@@ -136,30 +136,69 @@ find_last_uses(struct layout *l)
         }
 }
 
-// Transposed weights for a data gradient; returns their tensor.
+// Transposed weights for a data gradient, as pairs where it multiplies those; returns their tensor.
 static int
-add_transpose(struct layout *l, const struct rx_region *old, int weights)
+add_transpose(struct layout *l, const struct rx_region *old, enum rx_dtype products, int weights)
 {
     struct rx_graph *g = l->g;
     const struct rx_node node = node_of(old);
-    const int turned =
-        add_weights_tensor(g, RX_TENSOR_WEIGHTS_DGRAD, g->tensor[weights].param, "transposed");
+    const struct rx_geometry turned = rx_weights_transposed(&node.geometry);
+    const int pairs = products == RX_BF16;
+    const struct rx_tensor like = {
+        .kind = pairs ? RX_TENSOR_WEIGHTS_PAIRS : RX_TENSOR_WEIGHTS_DGRAD,
+        .dtype = pairs ? RX_BF16X2 : RX_F32,
+        .count = pairs ? rx_weights_pairs_count(&turned) : rx_weights_count(&turned),
+        .param = g->tensor[weights].param};
+    const int to = rx_graph_add_tensor(g, &like, "transposed");
     struct rx_region *r = rx_regions_add(l->list, RX_PROBLEM_TRANSPOSE, &node, old->program);
+    r->problem.products = products;
     operand(r, g, RX_OPERAND_WEIGHTS, weights, RX_READ, rx_weights_count(&node.geometry));
-    operand(r, g, RX_OPERAND_WEIGHTS_DGRAD, turned, RX_WRITE, g->tensor[turned].count);
-    return turned;
+    operand(r, g, RX_OPERAND_WEIGHTS_DGRAD, to, RX_WRITE, like.count);
+    return to;
 }
 
-// Appends a region of the old list, with the transposed weights that it may need before it.
+// Weights as pairs of bf16; returns their tensor. Training makes them before each use, as the step
+// before has changed them; evaluation once.
+static int
+add_pairs(struct layout *l, const struct rx_region *old, int weights)
+{
+    struct rx_graph *g = l->g;
+    const struct rx_node node = node_of(old);
+    const struct rx_tensor like = {.kind = RX_TENSOR_WEIGHTS_PAIRS,
+                                   .dtype = RX_BF16X2,
+                                   .count = rx_weights_pairs_count(&node.geometry),
+                                   .param = g->tensor[weights].param};
+    const int pairs = rx_graph_add_tensor(g, &like, "pairs");
+    const int program = l->mode == RX_MODE_TRAIN ? old->program : RX_PROGRAM_FOLD;
+    struct rx_region *r = rx_regions_add(l->list, RX_PROBLEM_PACK, &node, program);
+    operand(r, g, RX_OPERAND_WEIGHTS, weights, RX_READ, rx_weights_count(&node.geometry));
+    operand(r, g, RX_OPERAND_WEIGHTS, pairs, RX_WRITE, like.count);
+    return pairs;
+}
+
+// Whether its products are of bf16 where those of dense convolutions are. A data gradient pairs the
+// outputs of each tap.
+static int
+multiplies_pairs(const struct rx_problem *p)
+{
+    const int dgrad = p->op == RX_PROBLEM_CONV_DGRAD;
+    return p->op <= RX_PROBLEM_CONV_WGRAD && p->geometry.groups == 1 &&
+           (!dgrad || p->geometry.k % 2 == 0);
+}
+
+// Appends a region of the old list, with the weights that it may need in another form before it.
 static void
 copy_region(struct layout *l, const struct rx_region *old)
 {
     struct rx_graph *g = l->g;
     struct rx_region copy = *old;
+    if (multiplies_pairs(&copy.problem))
+        copy.problem.products = l->products;
     for (int i = 0; i < copy.problem.n_operands; i++) {
         struct rx_operand *o = &copy.problem.operand[i];
         if (o->kind == RX_OPERAND_WEIGHTS_DGRAD) {
-            copy.tensor[i] = add_transpose(l, old, old->tensor[i]);
+            copy.tensor[i] = add_transpose(l, old, copy.problem.products, old->tensor[i]);
+            o->dtype = g->tensor[copy.tensor[i]].dtype;
             o->c = g->tensor[copy.tensor[i]].count;
         } else if (o->kind == RX_OPERAND_WEIGHTS_PARTIAL) {
             const int p = weights_of(l, old, i);
@@ -168,6 +207,11 @@ copy_region(struct layout *l, const struct rx_region *old)
         }
         if (o->kind == RX_OPERAND_WEIGHTS || o->kind == RX_OPERAND_WEIGHTS_PARTIAL)
             o->c = rx_weights_count(&copy.problem.geometry);
+        if (o->kind == RX_OPERAND_WEIGHTS && copy.problem.products == RX_BF16) {
+            copy.tensor[i] = add_pairs(l, old, old->tensor[i]);
+            o->dtype = RX_BF16X2;
+            o->c = g->tensor[copy.tensor[i]].count;
+        }
     }
     const struct rx_node node = node_of(old);
     *rx_regions_add(l->list, old->problem.op, &node, old->program) = copy;
@@ -210,11 +254,16 @@ add_sgd(struct rx_graph *g, struct rx_regions *list, const int *copies, int hype
 
 void
 rx_pass_layout(struct rx_graph *g, enum rx_mode mode, enum rx_gradients gradients,
-               struct rx_regions *list)
+               enum rx_dtype products, struct rx_regions *list)
 {
     struct flats flats;
     place_params(g, &flats);
-    struct layout l = {.g = g, .gradients = gradients, .old = *list, .list = list};
+    struct layout l = {.g = g,
+                       .mode = mode,
+                       .gradients = gradients,
+                       .products = products,
+                       .old = *list,
+                       .list = list};
     *list = (struct rx_regions){0};
     find_last_uses(&l);
     for (int i = 0; i < l.old.n; i++) {

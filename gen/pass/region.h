@@ -40,10 +40,11 @@ rx_pass_fuse(struct rx_graph *g, enum rx_mode mode, struct rx_regions *list,
              struct rx_error *error);
 
 // Gives every parameter its place in flat buffers, and adds what follows from the weights' layout:
-// transposed weights before data gradients, sums over threads after weight gradients, SGD.
+// transposed weights before data gradients, sums over threads after weight gradients, SGD; where
+// dense convolutions are to multiply bf16 (`products`), their weights as pairs of it.
 void
 rx_pass_layout(struct rx_graph *g, enum rx_mode mode, enum rx_gradients gradients,
-               struct rx_regions *list);
+               enum rx_dtype products, struct rx_regions *list);
 
 // The text of a list of regions, for --dump and tests.
 void

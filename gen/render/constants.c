@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "gen/render/names.h"
+#include "gen/select/problem.h"
 #include "gen/select/units.h"
 #include "runtime/plan.h"
 #include "runtime/weights.h"
@@ -50,7 +51,13 @@ static int
 config_constant(const struct rx_kernel *kernel, const char *name, int64_t *value)
 {
     const struct rx_config *c = &kernel->config;
+    const struct rx_geometry *g = &kernel->problem->geometry;
+    const int groups = g->groups > 0 ? g->groups : 1,
+              per = rx_problem_per_multiply(kernel->problem);
     const struct value table[] = {
+        {"PER", per},
+        {"TERMS", g->k / groups / per},
+        {"TAPS", (g->r * g->s * (g->c / groups) + per - 1) / per},
         {"BLOCK", RX_BLOCK},
         {"RX_LANES", c->lanes},
         {"THREADS", kernel->block},
@@ -164,6 +171,7 @@ rx_render_flag(const struct rx_machine *machine, const struct rx_kernel *kernel,
         {"pointwise", pointwise(g)},
         {"permuted", rx_units_permuted(g, kernel->config.lanes)},
         {"uneven", uneven(kernel)},
+        {"pairs", p->products == RX_BF16},
         {"panel", g->groups > 0 && rx_weights_layout(g) == RX_LAYOUT_PANEL},
         {"avx512", strcmp(machine->isa, "avx512") == 0},
         {"avx2", strcmp(machine->isa, "avx2") == 0},

@@ -19,6 +19,7 @@ fixed_name(enum rx_problem_op op, int operand)
         [RX_PROBLEM_BN_FOLD] = {"gamma", "beta", "running_mean", "running_var", "coef"},
         [RX_PROBLEM_BN_GRAD_COEF] = {"sums", "coef", "gamma", "grad_coef", "dgamma", "dbeta"},
         [RX_PROBLEM_TRANSPOSE] = {"w", "wt"},
+        [RX_PROBLEM_PACK] = {"w", "wp"},
         [RX_PROBLEM_REDUCE] = {"parts", "dw"},
         [RX_PROBLEM_UPDATE] = {"parts", "weights", "momentum", "hyper"},
         [RX_PROBLEM_BIAS_GRAD] = {"dy", "db"},

@@ -22,10 +22,13 @@ is_chained(const struct rx_problem *p)
 }
 
 static void
-weights_shape(const struct rx_geometry *g, char *shape)
+weights_shape(const struct rx_geometry *g, enum rx_dtype dtype, char *shape)
 {
     const int cg = g->c / g->groups, kg = g->k / g->groups;
-    if (rx_weights_layout(g) == RX_LAYOUT_LANES)
+    if (dtype == RX_BF16X2)
+        snprintf(shape, SHAPE_CHARS, "[%d][%d][%d][%d], pairs of bf16", g->groups,
+                 (kg + RX_BLOCK - 1) / RX_BLOCK, (g->r * g->s * cg + 1) / 2, RX_BLOCK);
+    else if (rx_weights_layout(g) == RX_LAYOUT_LANES)
         snprintf(shape, SHAPE_CHARS, "[%d][%d][%d][%d]", g->r, g->s, cg,
                  (g->k + RX_BLOCK - 1) / RX_BLOCK * RX_BLOCK);
     else
@@ -59,14 +62,14 @@ print_shape(const struct rx_problem *p, int operand, char *shape)
         snprintf(shape, SHAPE_CHARS, "%s[%d][%d]", is_chained(p) ? "" : "[T]", o->rows, o->pitch);
         break;
     case RX_OPERAND_WEIGHTS:
-        weights_shape(g, shape);
+        weights_shape(g, o->dtype, shape);
         break;
     case RX_OPERAND_WEIGHTS_DGRAD:
-        weights_shape(&transposed, shape);
+        weights_shape(&transposed, o->dtype, shape);
         break;
     case RX_OPERAND_WEIGHTS_PARTIAL:
         if (p->op == RX_PROBLEM_CONV_WGRAD) {
-            weights_shape(g, inner);
+            weights_shape(g, RX_F32, inner);
             snprintf(shape, SHAPE_CHARS, "[T]%.80s", inner);
             break;
         }
@@ -89,6 +92,7 @@ element_type(const struct rx_operand *o, enum rx_call_style style)
     const int launched = style == RX_CALL_LAUNCH;
     switch (o->dtype) {
     case RX_F32:
+    case RX_BF16X2:  // vectors of 4 bytes a lane are loaded, whatever these are
         return "float";
     case RX_BF16:
         return launched ? "unsigned short" : "uint16_t";

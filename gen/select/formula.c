@@ -206,9 +206,12 @@ print_read(const struct rx_problem *p, int prologue, const char *name, const cha
 {
     const struct rx_chain *chain = &p->prologue[prologue];
     const struct rx_step *result = &chain->step[chain->result];
-    if (chain->n == 1 && result->op == RX_STEP_LOAD)
+    const int loads = chain->n == 1 && result->op == RX_STEP_LOAD;
+    if (loads)
         name = p->operand[result->operand].name;
-    rx_text_printf(text, "%s[%s]", name, index);
+    const int rounds =
+        p->products == RX_BF16 && !(loads && p->operand[result->operand].dtype == RX_BF16);
+    rx_text_printf(text, rounds ? "bf16(%s[%s])" : "%s[%s]", name, index);
 }
 
 static void
@@ -359,6 +362,9 @@ rx_problem_print_formula(const struct rx_problem *p, struct rx_text *text)
         break;
     case RX_PROBLEM_TRANSPOSE:
         rx_text_add(text, "wt = w with inputs and outputs exchanged, for the data gradient\n");
+        break;
+    case RX_PROBLEM_PACK:
+        rx_text_add(text, "wp = bf16(w), two neighbouring inputs of an output side by side\n");
         break;
     case RX_PROBLEM_REDUCE:
         rx_text_add(text, "dw[i] = sum over threads, in their order, of parts[thread][i]\n");

@@ -53,7 +53,8 @@ shape_name(const struct rx_problem *p, char *name, size_t n)
     const int vector = rx_problem_find(p, RX_OPERAND_VECTOR, 0);
     if (p->op == RX_PROBLEM_SGD || p->op == RX_PROBLEM_REDUCE || p->op == RX_PROBLEM_UPDATE)
         snprintf(name, n, "n%lld", (long long)(vector < 0 ? 0 : p->operand[vector].c));
-    else if (p->op <= RX_PROBLEM_CONV_WGRAD || p->op == RX_PROBLEM_TRANSPOSE)
+    else if (p->op <= RX_PROBLEM_CONV_WGRAD || p->op == RX_PROBLEM_TRANSPOSE ||
+             p->op == RX_PROBLEM_PACK)
         snprintf(name, n, "c%dk%dg%d_%dx%d", g->c, g->k, g->groups, g->h, g->w);
     else if (g->h > 0)
         snprintf(name, n, "c%d_%dx%d", g->c, g->h, g->w);

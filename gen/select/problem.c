@@ -35,7 +35,8 @@ void
 rx_problem_print(const struct rx_problem *p, struct rx_text *text)
 {
     const struct rx_geometry *g = &p->geometry;
-    rx_text_printf(text, "problem %s hyper_row=%d\n", rx_problem_op_text(p->op), p->hyper_row);
+    rx_text_printf(text, "problem %s hyper_row=%d", rx_problem_op_text(p->op), p->hyper_row);
+    rx_text_add(text, p->products == RX_BF16 ? " products=bf16\n" : "\n");
     rx_text_printf(
         text, "geometry h=%d w=%d c=%d oh=%d ow=%d k=%d groups=%d r=%d s=%d stride=%d pad=%d\n",
         g->h, g->w, g->c, g->oh, g->ow, g->k, g->groups, g->r, g->s, g->stride, g->pad);
@@ -81,11 +82,13 @@ operand_bytes(const struct rx_problem *p, const struct rx_operand *o, double *im
     case RX_OPERAND_VECTOR:
         return c * element;
     case RX_OPERAND_WEIGHTS_DGRAD:
+        if (o->dtype == RX_BF16X2)
+            return c * element;
         return (double)rx_weights_count(&transposed) * element;
     case RX_OPERAND_WEIGHTS_PARTIAL:
         return (p->op == RX_PROBLEM_CONV_WGRAD ? (double)rx_weights_count(g) : c) * element;
     case RX_OPERAND_WEIGHTS:
-        return (double)rx_weights_count(g) * element;
+        return (o->dtype == RX_BF16X2 ? c : (double)rx_weights_count(g)) * element;
     case RX_OPERAND_HYPER:
     default:
         return RX_HYPER_N * element;
@@ -137,9 +140,16 @@ anchor_flops(const struct rx_problem *p, struct rx_work *work)
         break;
     case RX_PROBLEM_MAP:
     case RX_PROBLEM_TRANSPOSE:
+    case RX_PROBLEM_PACK:
     case RX_PROBLEM_N_OPS:
         break;
     }
+}
+
+int
+rx_problem_per_multiply(const struct rx_problem *p)
+{
+    return p->products == RX_BF16 ? 2 : 1;
 }
 
 struct rx_work

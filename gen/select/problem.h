@@ -15,6 +15,10 @@ rx_problem_print(const struct rx_problem *problem, struct rx_text *text);
 void
 rx_problem_print_formula(const struct rx_problem *problem, struct rx_text *text);
 
+// Terms of a convolution's sum that one multiplication takes: 2 where products are of bf16.
+int
+rx_problem_per_multiply(const struct rx_problem *problem);
+
 // Work an image and fixed: floating point operations (a multiply-add is two) of the anchor, and
 // bytes of operands read or written once.
 struct rx_work {

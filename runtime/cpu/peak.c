@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "runtime/base/memory.h"
 #include "runtime/cpu/device.h"
@@ -37,6 +40,26 @@ fma_loop(int64_t rounds, float x);
     }
 
 #if defined(__x86_64__)
+// The same with products of pairs of bf16.
+__attribute__((target("avx512f,avx512bf16"))) static float
+loop_pairs(int64_t rounds, float x)
+{
+    const __m512bh factor = (__m512bh)_mm512_set1_ps(x);
+    __m512 sum[CHAINS];
+#pragma GCC unroll 12
+    for (int i = 0; i < CHAINS; i++)
+        sum[i] = _mm512_set1_ps((float)i);
+    for (int64_t r = 0; r < rounds; r++) {
+#pragma GCC unroll 12
+        for (int i = 0; i < CHAINS; i++)
+            sum[i] = _mm512_dpbf16_ps(sum[i], factor, factor);
+    }
+#pragma GCC unroll 12
+    for (int i = 1; i < CHAINS; i++)
+        sum[0] = _mm512_add_ps(sum[0], sum[i]);
+    return _mm512_cvtss_f32(sum[0]);
+}
+
 FMA_LOOP(loop_avx512, __attribute__((target("avx512f"))), 16)
 FMA_LOOP(loop_avx2, __attribute__((target("avx2,fma"))), 8)
 #endif
@@ -48,11 +71,15 @@ struct loop {
     double flops;
 };
 
-// The loop for the level of x86-64 that the plan's kernels were made for.
+// The loop for the level of x86-64 that the plan's kernels were made for, and for what most of them
+// multiply.
 static struct loop
 choose_loop(const struct rx_plan *plan)
 {
 #if defined(__x86_64__)
+    if (strcmp(plan->arch, "x86-64-v4+bf16") == 0 && strcmp(plan->dtype, "bf16") == 0 &&
+        __builtin_cpu_supports("avx512bf16"))
+        return (struct loop){loop_pairs, 4.0 * 16 * CHAINS};
     if (strncmp(plan->arch, "x86-64-v4", 9) == 0 && __builtin_cpu_supports("avx512f"))
         return (struct loop){loop_avx512, 2.0 * 16 * CHAINS};
     if (strcmp(plan->arch, "x86-64-v3") == 0 && __builtin_cpu_supports("fma"))

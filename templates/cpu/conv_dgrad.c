@@ -5,7 +5,7 @@
 //@ doc task: TILE_P consecutive pixels of the N * H * W input pixels, which are counted image by
 //@ doc       image, phase by phase (h % ST, w % ST), row by row
 //@ doc       tasks = ceil(N * H * W / TILE_P)
-//@ doc scratch floats: ROWS * (R * S * KG + 16) + (KEEP ? ROWS : TILE_M) * (TILE_W + 16),
+//@ doc scratch floats: ROWS * (TAPS + 16) + (KEEP ? ROWS : TILE_M) * (TILE_W + 16),
 //@ doc       ROWS = TILE_P rounded up to a multiple of TILE_M
 //@ doc config: TILE_N * RX_LANES divides 16 or is a multiple of 16 and divides CG rounded up;
 //@ doc       registers, TILE_P and TILE_W as in conv_fwd; with a stride, TILE_P at most about
@@ -19,7 +19,8 @@ enum { OH = 5, OW = 4, K = 32 };                           // output map
 enum { G = 2, CG = C / G, KG = K / G };                    // groups, channels of each
 enum { R = 3, S = 3, ST = 2, P = 1 };                      // taps, stride, padding
 enum { TILE_P = 12, TILE_M = 3, TILE_N = 4 };              // pixels a task; register tile
-enum { TAPS = R * S * KG };                                // outputs that an input touches
+enum { TERMS = 16 };                                       // multiplies for a tap's outputs
+enum { TAPS = R * S * TERMS };                             // and for all taps
 enum { TAPS_PITCH = TAPS + 16 };                           // of a panel row: never a power of two
 enum { ROWS = (TILE_P + TILE_M - 1) / TILE_M * TILE_M };   // of the panel
 enum { BLOCK = 16, BLOCKS = (CG + BLOCK - 1) / BLOCK };    // inputs that lie together in w
@@ -27,7 +28,7 @@ enum { TILE_C = TILE_N * RX_LANES };                       // inputs of a regist
 enum { TILE_W = 16, ROW = TILE_W + 16 };                   // inputs that go through the epilogue
 enum { KEEP = 1 };                                         // 1: statistics look at them again
 enum { STEP = TAPS < 256 ? 2 : 4 };                        // multiplies between two prefetches
-enum { AHEAD = R * S * ((KG + STEP - 1) / STEP) };         // prefetches in a register tile
+enum { AHEAD = R * S * ((TERMS + STEP - 1) / STEP) };      // prefetches in a register tile
 enum { SLACK = 32 };                                       // more than the maps of a pixel
 enum { LINE = 16 };                                        // elements of a cache line
 enum { LINES = (KG + LINE - 1) / LINE };                   // of a pixel of the panel
@@ -69,11 +70,14 @@ column(const float *w, int v)
 
 // out[i][c] = sum over taps of panel[i][tap] * w[tap][c], for TILE_M rows and TILE_C inputs; the
 // panel has the taps r0, r0 + ST ... and s0, s0 + ST ... only.
+//@ if pairs
+// Each float of the panel and of w holds two outputs in bf16, which are multiplied together.
+//@ end
 // On its way it prefetches, in order, what `ahead` lists. It is no part of its caller, so that its
 // sums have the registers for themselves.
 static __attribute__((noinline)) void
 multiply(const float *restrict panel,  // [TILE_M][TAPS_PITCH]
-         const float *restrict w,      // [..][R][S][KG][BLOCK]
+         const float *restrict w,      // [..][R][S][TERMS][BLOCK]
          int r0, int s0,
          const void *const *ahead,  // [AHEAD]
          float *restrict out)       // [TILE_M][ROW]
@@ -85,22 +89,24 @@ multiply(const float *restrict panel,  // [TILE_M][TAPS_PITCH]
         for (int v = 0; v < TILE_N; v++)
             acc[i][v] = rx_zero();
     for (int r = r0; r < R; r += ST)
-        for (int s = s0; s < S; s += ST, panel += KG)
-            for (int k0 = 0; k0 < KG; k0 += STEP) {
-                const int stop = KG % STEP == 0 || k0 + STEP < KG ? k0 + STEP : KG;
+        for (int s = s0; s < S; s += ST, panel += TERMS)
+            for (int k0 = 0; k0 < TERMS; k0 += STEP) {
+                const int stop = TERMS % STEP == 0 || k0 + STEP < TERMS ? k0 + STEP : TERMS;
                 rx_prefetch(*ahead++);
 #pragma GCC unroll 4
                 for (int k = k0; k < stop; k++) {
                     rx_v b[TILE_N];
 #pragma GCC unroll 16
                     for (int v = 0; v < TILE_N; v++)
-                        b[v] = rx_load(column(w, v) + ((r * S + s) * KG + k) * BLOCK);
+                        b[v] = rx_load(column(w, v) + ((r * S + s) * TERMS + k) * BLOCK);
 #pragma GCC unroll 16
                     for (int i = 0; i < TILE_M; i++) {
                         const rx_v a = rx_set1(panel[i * TAPS_PITCH + k]);
 #pragma GCC unroll 16
-                        for (int v = 0; v < TILE_N; v++)
-                            acc[i][v] = rx_fma(a, b[v], acc[i][v]);
+                        for (int v = 0; v < TILE_N; v++) {
+                            acc[i][v] = rx_fma(a, b[v], acc[i][v]);   //@ when not pairs
+                            acc[i][v] = rx_dot2(a, b[v], acc[i][v]);  //@ when pairs
+                        }
                     }
                 }
             }
@@ -168,17 +174,21 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     //@ prologue 0 pixel=pixel[i] channel=(g * KG + k) lanes=lanes into=x
                     const rx_v x = rx_load_n(x0 + pixel[i] * K + g * KG + k, lanes);
                     //@ end
-                    rx_store(to + k, x);
+                    rx_store(to + k, x);                   //@ when not pairs
+                    rx_store_bf16((uint16_t *)to + k, x);  //@ when pairs
                 }
                 //@ else
+                int at = 0;  // in the row, of this tap's first output
                 const int64_t n = pixel[i] / (H * W);
                 const int h = (int)(pixel[i] % (H * W)) / W, wi = (int)(pixel[i] % W);
                 for (int r = r0; r < R; r += ST)
-                    for (int s = s0; s < S; s += ST, to += KG) {
+                    for (int s = s0; s < S; s += ST, at += KG) {
                         const int oh = (h + P - r) / ST, ow = (wi + P - s) / ST;
                         if (h + P < r || oh >= OH || wi + P < s || ow >= OW) {
-                            for (int k = 0; k < KG; k += RX_LANES)
-                                rx_store(to + k, rx_zero());
+                            for (int k = at; k < at + KG; k += RX_LANES) {
+                                rx_store(to + k, rx_zero());                   //@ when not pairs
+                                rx_store_bf16((uint16_t *)to + k, rx_zero());  //@ when pairs
+                            }
                             continue;
                         }
                         const int64_t from = (n * OH + oh) * OW + ow;
@@ -189,7 +199,8 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                             //@ prologue 0 pixel=from channel=(g * KG + k) lanes=lanes into=x
                             const rx_v x = rx_load_n(x0 + from * K + g * KG + k, lanes);
                             //@ end
-                            rx_store(to + k, x);
+                            rx_store(to + at + k, x);                   //@ when not pairs
+                            rx_store_bf16((uint16_t *)to + at + k, x);  //@ when pairs
                         }
                     }
                 //@ end

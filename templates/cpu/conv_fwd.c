@@ -4,7 +4,7 @@
 //@ doc task: TILE_M consecutive pixels of the N * OH * OW output pixels, one part of the outputs;
 //@ doc       a share is worked off in panels of TILE_P pixels at most
 //@ doc       tasks = ceil(N * OH * OW / TILE_M) * parts, parts <= COLUMNS
-//@ doc scratch floats: ROWS * (R * S * CG + 16) + (KEEP ? ROWS : TILE_M) * (TILE_W + 16),
+//@ doc scratch floats: ROWS * (TAPS + 16) + (KEEP ? ROWS : TILE_M) * (TILE_W + 16),
 //@ doc       ROWS = TILE_P rounded up to a multiple of TILE_M
 //@ doc config: TILE_N * RX_LANES divides 16 or is a multiple of 16 and divides KG rounded up;
 //@ doc       TILE_M * TILE_N + TILE_N + 1 registers (avx2: 6 x 2, avx512: 14 x 2, generic: 3 x 4);
@@ -20,7 +20,7 @@ enum { OH = 9, OW = 7, K = 32 };                           // output map
 enum { G = 2, CG = C / G, KG = K / G };                    // groups, channels of each
 enum { R = 3, S = 3, ST = 1, P = 1 };                      // taps, stride, padding
 enum { TILE_P = 12, TILE_M = 3, TILE_N = 4 };              // pixels a panel; register tile
-enum { TAPS = R * S * CG };                                // inputs that an output sees
+enum { TAPS = 144 };                                       // multiplies that make an output
 enum { TAPS_PITCH = TAPS + 16 };                           // of a panel row: never a power of two
 enum { PANEL = (TILE_P + TILE_M - 1) / TILE_M };           // register tiles of the panel
 enum { ROWS = PANEL * TILE_M };                            // pixels of the panel
@@ -47,6 +47,9 @@ column(const float *w, int v)
 }
 
 // out[i][k] = sum over taps of panel[i][tap] * w[tap][k], for TILE_M rows and TILE_K outputs.
+//@ if pairs
+// Each float of the panel and of w holds two taps in bf16, which are multiplied together.
+//@ end
 // On its way it prefetches, in order, what `ahead` lists. It is no part of its caller, so that its
 // sums have the registers for themselves.
 static __attribute__((noinline)) void
@@ -74,8 +77,10 @@ multiply(const float *restrict panel,  // [TILE_M][TAPS_PITCH]
             for (int i = 0; i < TILE_M; i++) {
                 const rx_v a = rx_set1(panel[i * TAPS_PITCH + tap]);
 #pragma GCC unroll 16
-                for (int v = 0; v < TILE_N; v++)
-                    acc[i][v] = rx_fma(a, b[v], acc[i][v]);
+                for (int v = 0; v < TILE_N; v++) {
+                    acc[i][v] = rx_fma(a, b[v], acc[i][v]);   //@ when not pairs
+                    acc[i][v] = rx_dot2(a, b[v], acc[i][v]);  //@ when pairs
+                }
             }
         }
     }
@@ -136,17 +141,21 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     //@ prologue 0 pixel=(first + i) channel=(g * CG + c) lanes=lanes into=x
                     const rx_v x = rx_load_n(x0 + (first + i) * C + g * CG + c, lanes);
                     //@ end
-                    rx_store(to + c, x);
+                    rx_store(to + c, x);                   //@ when not pairs
+                    rx_store_bf16((uint16_t *)to + c, x);  //@ when pairs
                 }
                 //@ else
+                int at = 0;  // in the row, of this tap's first input
                 const int64_t n = (first + i) / (OH * OW);
                 const int oh = (int)((first + i) % (OH * OW)) / OW, ow = (int)((first + i) % OW);
                 for (int r = 0; r < R; r++)
-                    for (int s = 0; s < S; s++, to += CG) {
+                    for (int s = 0; s < S; s++, at += CG) {
                         const int h = oh * ST + r - P, wi = ow * ST + s - P;
                         if (h < 0 || h >= H || wi < 0 || wi >= W) {
-                            for (int c = 0; c < CG; c += RX_LANES)
-                                rx_store(to + c, rx_zero());
+                            for (int c = at; c < at + CG; c += RX_LANES) {
+                                rx_store(to + c, rx_zero());                   //@ when not pairs
+                                rx_store_bf16((uint16_t *)to + c, rx_zero());  //@ when pairs
+                            }
                             continue;
                         }
                         const int64_t pixel = (n * H + h) * W + wi;
@@ -157,7 +166,8 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                             //@ prologue 0 pixel=pixel channel=(g * CG + c) lanes=lanes into=x
                             const rx_v x = rx_load_n(x0 + pixel * C + g * CG + c, lanes);
                             //@ end
-                            rx_store(to + c, x);
+                            rx_store(to + at + c, x);                   //@ when not pairs
+                            rx_store_bf16((uint16_t *)to + at + c, x);  //@ when pairs
                         }
                     }
                 //@ end

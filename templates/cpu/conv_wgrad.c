@@ -3,7 +3,7 @@
 // products are summed into this thread's part.
 //@ doc task: TILE_P consecutive pixels of the N * OH * OW output pixels
 //@ doc       tasks = ceil(N * OH * OW / TILE_P)
-//@ doc scratch floats: TILE_P * (R * S * CG + 16) + TILE_P * (KG rounded up to 16)
+//@ doc scratch floats: DEPTH * (R * S * CG + 16) + DEPTH * (KG rounded up to 16)
 //@ doc config: TILE_N * RX_LANES divides 16 or is a multiple of 16 and divides KG rounded up;
 //@ doc       avx2: 3 x 4, or 6 x 2 where 32 does not divide KG; avx512: 4 x 4 or 6 x 2;
 //@ doc       generic: 3 x 4; TILE_M at most 16; TILE_P 48 to 128 where both panels then take half
@@ -18,6 +18,7 @@ enum { OH = 9, OW = 7, K = 32 };                           // output map
 enum { G = 2, CG = C / G, KG = K / G };                    // groups, channels of each
 enum { R = 3, S = 3, ST = 1, P = 1 };                      // taps, stride, padding
 enum { TILE_P = 12, TILE_M = 3, TILE_N = 4 };              // pixels a task; register tile
+enum { PER = 1, DEPTH = (TILE_P + PER - 1) / PER };        // pixels a multiply; multiplies a task
 enum { TAPS = R * S * CG };                                // inputs that an output sees
 enum { TAPS_PITCH = TAPS + 16 };                           // of a panel row: never a power of two
 enum { BLOCK = 16, BLOCKS = (KG + BLOCK - 1) / BLOCK };    // outputs that lie together in dw
@@ -30,6 +31,9 @@ enum start { STORE, ADD };  // the first task stores, so that nothing has to be 
 
 // dw[tap][k] (+)= sum over pixels of inputs[p][tap] * gradients[p][k], for TILE_M taps (of which
 // the first `taps` exist) and TILE_K outputs.
+//@ if pairs
+// Here a pixel is a pair of them, whose bf16 lie in one float and are multiplied together.
+//@ end
 static inline void
 multiply(const float *restrict inputs,     // [pixels][TAPS_PITCH]
          const float *restrict gradients,  // [pixels][TILE_K]
@@ -51,8 +55,10 @@ multiply(const float *restrict inputs,     // [pixels][TAPS_PITCH]
         for (int i = 0; i < TILE_M; i++) {
             const rx_v a = rx_set1(inputs[p * TAPS_PITCH + i]);
 #pragma GCC unroll 16
-            for (int v = 0; v < TILE_N; v++)
-                acc[i][v] = rx_fma(a, b[v], acc[i][v]);
+            for (int v = 0; v < TILE_N; v++) {
+                acc[i][v] = rx_fma(a, b[v], acc[i][v]);   //@ when not pairs
+                acc[i][v] = rx_dot2(a, b[v], acc[i][v]);  //@ when pairs
+            }
         }
     }
 #pragma GCC unroll 16
@@ -65,6 +71,15 @@ multiply(const float *restrict inputs,     // [pixels][TAPS_PITCH]
         }
 }
 
+//@ if pairs
+// What pixel i leaves at p: the first of a pair its f32, the second pairs of both.
+static inline rx_v
+paired(const float *p, int i, rx_v v)
+{
+    return i % 2 == 0 ? v : rx_pair(rx_load(p), v);
+}
+//@ end
+
 void
 RX_KERNEL(const struct rx_call *call, void *const *t)
 {
@@ -73,17 +88,17 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     const float *restrict u0 = t[1];  // [N][OH][OW][K]
     float *restrict dw = t[2];        // [T][G][BLOCKS][R][S][CG][BLOCK]
     //@ end
-    float *restrict inputs = call->scratch;  // [TILE_P][TAPS_PITCH]
-    // [BLOCKS * BLOCK / TILE_K][TILE_P][TILE_K]
-    float *restrict gradients = inputs + TILE_P * TAPS_PITCH;
+    float *restrict inputs = call->scratch;  // [DEPTH][TAPS_PITCH]
+    // [BLOCKS * BLOCK / TILE_K][DEPTH][TILE_K]
+    float *restrict gradients = inputs + DEPTH * TAPS_PITCH;
     float *restrict part = dw + call->thread * (int64_t)COUNT_DW;
     const int64_t pixels = (int64_t)call->n * OH * OW;
     if (call->first >= call->last)
         memset(part, 0, COUNT_DW * sizeof *part);
     // Lanes beyond a group's outputs stay zero.
     for (int k = KG / RX_LANES * RX_LANES; k < BLOCKS * BLOCK; k += RX_LANES)
-        for (int i = 0; i < TILE_P; i++)
-            rx_store(gradients + (k / TILE_K * TILE_P + i) * TILE_K + k % TILE_K, rx_zero());
+        for (int i = 0; i < DEPTH; i++)
+            rx_store(gradients + (k / TILE_K * DEPTH + i) * TILE_K + k % TILE_K, rx_zero());
 
     for (int64_t task = call->first; task < call->last; task++) {
         const int64_t first = task * TILE_P;
@@ -93,7 +108,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
             // 1. Pack the inputs of each pixel, transformed; taps outside the map are zero. Whole
             // vectors are stored: what exceeds a tap is overwritten by the next.
             for (int i = 0; i < rows; i++) {
-                float *restrict to = inputs + i * TAPS_PITCH;
+                float *restrict to = inputs + i / PER * TAPS_PITCH;
                 //@ if pointwise
                 for (int c = 0; c < CG; c += RX_LANES) {
                     const int left = CG - c;                              //@ when tail_in
@@ -101,7 +116,15 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     //@ prologue 0 pixel=(first + i) channel=(g * CG + c) lanes=lanes into=x
                     const rx_v x = rx_load_n(x0 + (first + i) * C + g * CG + c, lanes);
                     //@ end
+                    //@ if pairs
+                    //@ if tail_in
+                    rx_store_n(to + c, paired(to + c, i, x), lanes);
+                    //@ else
+                    rx_store(to + c, paired(to + c, i, x));
+                    //@ end
+                    //@ else
                     rx_store(to + c, x);
+                    //@ end
                 }
                 //@ else
                 const int64_t n = (first + i) / (OH * OW);
@@ -110,8 +133,14 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     for (int s = 0; s < S; s++, to += CG) {
                         const int h = oh * ST + r - P, wi = ow * ST + s - P;
                         if (h < 0 || h >= H || wi < 0 || wi >= W) {
-                            for (int c = 0; c < CG; c += RX_LANES)
+                            for (int c = 0; c < CG; c += RX_LANES) {
+                                //@ if pairs
+                                const int lanes = CG - c < RX_LANES ? CG - c : RX_LANES;
+                                rx_store_n(to + c, paired(to + c, i, rx_zero()), lanes);
+                                //@ else
                                 rx_store(to + c, rx_zero());
+                                //@ end
+                            }
                             continue;
                         }
                         const int64_t pixel = (n * H + h) * W + wi;
@@ -122,7 +151,15 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                             //@ prologue 0 pixel=pixel channel=(g * CG + c) lanes=lanes into=x
                             const rx_v x = rx_load_n(x0 + pixel * C + g * CG + c, lanes);
                             //@ end
+                            //@ if pairs
+                            //@ if tail_in
+                            rx_store_n(to + c, paired(to + c, i, x), lanes);
+                            //@ else
+                            rx_store(to + c, paired(to + c, i, x));
+                            //@ end
+                            //@ else
                             rx_store(to + c, x);
+                            //@ end
                         }
                     }
                 //@ end
@@ -130,24 +167,38 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
             // 2. Pack the gradients, transformed, in columns of TILE_K.
             for (int i = 0; i < rows; i++)
                 for (int k = 0; k < KG; k += RX_LANES) {
-                    float *to = gradients + (k / TILE_K * TILE_P + i) * TILE_K + k % TILE_K;
+                    float *to = gradients + (k / TILE_K * DEPTH + i / PER) * TILE_K + k % TILE_K;
                     const int left = KG - k;                              //@ when tail_out
                     const int lanes = left < RX_LANES ? left : RX_LANES;  //@ when tail_out
                     //@ prologue 1 pixel=(first + i) channel=(g * KG + k) lanes=lanes into=u
                     const rx_v u = rx_load_n(u0 + (first + i) * K + g * KG + k, lanes);
                     //@ end
                     //@ if tail_out
-                    rx_store_n(to, u, lanes);
+                    rx_store_n(to, u, lanes);                 //@ when not pairs
+                    rx_store_n(to, paired(to, i, u), lanes);  //@ when pairs
                     //@ else
-                    rx_store(to, u);
+                    rx_store(to, u);                 //@ when not pairs
+                    rx_store(to, paired(to, i, u));  //@ when pairs
                     //@ end
                 }
+            //@ if pairs
+            // The last pixel of an odd number goes with zero.
+            if (rows % 2 == 1) {
+                float *const last = inputs + rows / 2 * TAPS_PITCH;
+                for (int c = 0; c < TAPS; c += RX_LANES)
+                    rx_store(last + c, rx_pair(rx_load(last + c), rx_zero()));
+                for (int k = 0; k < KG; k += RX_LANES) {
+                    float *to = gradients + (k / TILE_K * DEPTH + rows / 2) * TILE_K + k % TILE_K;
+                    rx_store(to, rx_pair(rx_load(to), rx_zero()));
+                }
+            }
+            //@ end
             // 3. Multiply.
             for (int k = 0; k < BLOCKS * BLOCK; k += TILE_K) {
                 float *to = part + (g * BLOCKS + k / BLOCK) * (int64_t)(TAPS * BLOCK) + k % BLOCK;
                 for (int tap = 0; tap < TAPS; tap += TILE_M)
-                    multiply(inputs + tap, gradients + k * TILE_P, rows, TAPS - tap, start,
-                             to + tap * BLOCK);
+                    multiply(inputs + tap, gradients + k * DEPTH, (rows + PER - 1) / PER,
+                             TAPS - tap, start, to + tap * BLOCK);
             }
         }
     }

@@ -9,6 +9,7 @@ enum { C = 36, K = 40, G = 2 };                      // channels, groups
 enum { CG = C / G, KG = K / G };                     // channels of a group
 enum { R = 3, S = 3 };                               // filter
 enum { TAPS = R * S };                               // of a filter
+enum { TERMS = 20 };                                 // a group's outputs, or pairs of them
 enum { BLOCK = 16 };                                 // channels that lie together
 enum { C_BLOCKS = (CG + BLOCK - 1) / BLOCK };        // of a group's inputs
 enum { K_BLOCKS = (KG + BLOCK - 1) / BLOCK };        // of a group's outputs
@@ -29,15 +30,28 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
         const int64_t g = task / (C_BLOCKS * TAPS);
         const int block = (int)(task / TAPS % C_BLOCKS), tap = (int)(task % TAPS);
         const int channels = CG - block * BLOCK < BLOCK ? CG - block * BLOCK : BLOCK;
-        float *to = wt + ((g * C_BLOCKS + block) * TAPS + tap) * (KG * BLOCK);
+        float *to = wt + ((g * C_BLOCKS + block) * TAPS + tap) * (TERMS * BLOCK);
         for (int k0 = 0; k0 < KG; k0 += BLOCK) {
             // One block of 16 inputs by 16 outputs: from[c][k] becomes to[k][c].
             const float *from = w + ((g * K_BLOCKS + k0 / BLOCK) * TAPS + tap) * (CG * BLOCK) +
                                 block * BLOCK * BLOCK;
             const int outputs = KG - k0 < BLOCK ? KG - k0 : BLOCK;
+            //@ if pairs
+            for (int k = 0; k < outputs; k += 2) {
+                float first[BLOCK] = {0}, second[BLOCK] = {0};
+                for (int c = 0; c < channels; c++) {
+                    first[c] = from[c * BLOCK + k];
+                    second[c] = from[c * BLOCK + k + 1];
+                }
+                for (int c = 0; c < BLOCK; c += RX_LANES)
+                    rx_store(to + (k0 + k) / 2 * BLOCK + c,
+                             rx_pair(rx_load(first + c), rx_load(second + c)));
+            }
+            //@ else
             for (int k = 0; k < outputs; k++)
                 for (int c = 0; c < BLOCK; c++)
                     to[(k0 + k) * BLOCK + c] = c < channels ? from[c * BLOCK + k] : 0.0f;
+            //@ end
         }
     }
     //@ else

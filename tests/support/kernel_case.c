@@ -144,6 +144,17 @@ rx_case_to_bf16(struct rx_problem *problem)
             problem->operand[i].dtype = RX_BF16;
 }
 
+void
+rx_case_to_pairs(struct rx_problem *problem)
+{
+    problem->products = RX_BF16;
+    for (int i = 0; i < problem->n_operands; i++) {
+        struct rx_operand *o = &problem->operand[i];
+        if (o->kind == RX_OPERAND_WEIGHTS || o->kind == RX_OPERAND_WEIGHTS_DGRAD)
+            o->dtype = RX_BF16X2;
+    }
+}
+
 struct rx_geometry
 rx_case_map(int h, int w, int c)
 {

@@ -45,6 +45,10 @@ rx_case_step(struct rx_chain *chain, enum rx_step_op op, int a, int b, int opera
 void
 rx_case_to_bf16(struct rx_problem *problem);
 
+// Makes a convolution's products those of bf16, and its weights pairs.
+void
+rx_case_to_pairs(struct rx_problem *problem);
+
 // The geometry of a pointwise problem, and of a convolution or pooling (whose output follows).
 struct rx_geometry
 rx_case_map(int h, int w, int c);

@@ -225,6 +225,9 @@ compare(const struct rx_kernel_case *c, int operand, const struct rx_case_data *
         return compare_floats(c, operand, a, b, (int64_t)(bytes / sizeof(float)));
     case RX_OPERAND_INDEX:
         return compare_bytes(c, operand, a, b, bytes, "another winner");
+    case RX_OPERAND_WEIGHTS:
+    case RX_OPERAND_WEIGHTS_DGRAD:
+        return compare_bytes(c, operand, a, b, bytes, "another weight");
     default:
         return compare_floats(c, operand, a, b, (int64_t)(bytes / sizeof(float)));
     }

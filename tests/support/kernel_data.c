@@ -83,7 +83,8 @@ fill_partial(const struct rx_operand *o, int operand, int threads, double *to)
 
 // Lanes of packed weights that hold no weight are zero.
 static void
-fill_weights(const struct rx_geometry *g, int operand, float *to, size_t bytes)
+fill_weights(const struct rx_geometry *g, const struct rx_operand *o, int operand, void *to,
+             size_t bytes)
 {
     memset(to, 0, bytes);
     for (int k = 0; k < g->k; k++)
@@ -91,7 +92,11 @@ fill_weights(const struct rx_geometry *g, int operand, float *to, size_t bytes)
             for (int r = 0; r < g->r; r++)
                 for (int s = 0; s < g->s; s++) {
                     const int64_t i = rx_weights_index(g, k, c, r, s);
-                    to[i] = both_signs(operand, i);
+                    if (o->dtype == RX_BF16X2)
+                        ((uint16_t *)to)[rx_weights_pairs_index(g, k, c, r, s)] =
+                            rx_bf16_round(both_signs(operand, i));
+                    else
+                        ((float *)to)[i] = both_signs(operand, i);
                 }
 }
 
@@ -160,10 +165,10 @@ fill(const struct rx_kernel_case *c, struct rx_case_data *data, int operand)
         fill_partial(o, operand, data->threads, to);
         break;
     case RX_OPERAND_WEIGHTS:
-        fill_weights(&p->geometry, operand, to, data->bytes[operand]);
+        fill_weights(&p->geometry, o, operand, to, data->bytes[operand]);
         break;
     case RX_OPERAND_WEIGHTS_DGRAD:
-        fill_weights(&transposed, operand, to, data->bytes[operand]);
+        fill_weights(&transposed, o, operand, to, data->bytes[operand]);
         break;
     case RX_OPERAND_INDEX:
         fill_index(&p->geometry, operand, (size_t)n, to);

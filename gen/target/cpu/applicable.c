@@ -51,6 +51,9 @@ panel(const struct question *q)
     if (c->tile_m < 1 || c->tile_m > TILE_ROWS_MAX || c->tile_n < 1)
         return no(q, "a register tile of %dx%d: 1 to %d rows, 1 vector or more", c->tile_m,
                   c->tile_n, TILE_ROWS_MAX);
+    const int odd = q->problem->op == RX_PROBLEM_CONV_DGRAD && g->k / g->groups % 2 != 0;
+    if (q->problem->products == RX_BF16 && odd)
+        return no(q, "%d outputs of a group, which do not make pairs", g->k / g->groups);
     const int width = c->tile_n * c->lanes, wgrad = q->problem->op == RX_PROBLEM_CONV_WGRAD;
     if (wgrad ? c->tile_w != 0 : c->tile_w < width || c->tile_w % width != 0)
         return no(q, "%d channels go through the epilogue together: %s of a register tile's %d",
@@ -127,27 +130,29 @@ static const struct rule {
     enum rx_problem_op op;
     int layout;  // enum rx_layout or ANY_LAYOUT
     int (*check)(const struct question *q);
+    int pairs;  // 1: it multiplies pairs of bf16 too
 } rules[] = {
-    {"conv_fwd", RX_PROBLEM_CONV_FWD, RX_LAYOUT_PANEL, panel},
-    {"conv_dgrad", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_PANEL, panel},
-    {"conv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, panel},
-    {"gconv_fwd", RX_PROBLEM_CONV_FWD, ANY_LAYOUT, ring_row},
-    {"gconv_dgrad", RX_PROBLEM_CONV_DGRAD, ANY_LAYOUT, ring_row},
-    {"gconv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_LANES, lanes_taps},
-    {"maxpool", RX_PROBLEM_MAXPOOL, 0, no_tile},
-    {"maxpool_grad", RX_PROBLEM_MAXPOOL_GRAD, 0, no_tile},
-    {"gap", RX_PROBLEM_GAP, 0, whole_vectors},
-    {"gap_grad", RX_PROBLEM_GAP_GRAD, 0, no_tile},
-    {"map", RX_PROBLEM_MAP, 0, no_tile},
-    {"loss", RX_PROBLEM_LOSS, 0, one_unit},
-    {"bn_coef", RX_PROBLEM_BN_COEF, 0, no_tile},
-    {"bn_fold", RX_PROBLEM_BN_FOLD, 0, no_tile},
-    {"bn_grad_coef", RX_PROBLEM_BN_GRAD_COEF, 0, no_tile},
-    {"transpose", RX_PROBLEM_TRANSPOSE, 0, one_unit},
-    {"reduce", RX_PROBLEM_REDUCE, 0, no_tile},
-    {"update", RX_PROBLEM_UPDATE, 0, no_tile},
-    {"bias_grad", RX_PROBLEM_BIAS_GRAD, 0, no_tile},
-    {"sgd", RX_PROBLEM_SGD, 0, no_tile},
+    {"conv_fwd", RX_PROBLEM_CONV_FWD, RX_LAYOUT_PANEL, panel, 1},
+    {"conv_dgrad", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_PANEL, panel, 1},
+    {"conv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, panel, 1},
+    {"gconv_fwd", RX_PROBLEM_CONV_FWD, ANY_LAYOUT, ring_row, 0},
+    {"gconv_dgrad", RX_PROBLEM_CONV_DGRAD, ANY_LAYOUT, ring_row, 0},
+    {"gconv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_LANES, lanes_taps, 0},
+    {"maxpool", RX_PROBLEM_MAXPOOL, 0, no_tile, 0},
+    {"maxpool_grad", RX_PROBLEM_MAXPOOL_GRAD, 0, no_tile, 0},
+    {"gap", RX_PROBLEM_GAP, 0, whole_vectors, 0},
+    {"gap_grad", RX_PROBLEM_GAP_GRAD, 0, no_tile, 0},
+    {"map", RX_PROBLEM_MAP, 0, no_tile, 0},
+    {"loss", RX_PROBLEM_LOSS, 0, one_unit, 0},
+    {"bn_coef", RX_PROBLEM_BN_COEF, 0, no_tile, 0},
+    {"bn_fold", RX_PROBLEM_BN_FOLD, 0, no_tile, 0},
+    {"bn_grad_coef", RX_PROBLEM_BN_GRAD_COEF, 0, no_tile, 0},
+    {"transpose", RX_PROBLEM_TRANSPOSE, 0, one_unit, 1},
+    {"pack", RX_PROBLEM_PACK, 0, no_tile, 0},
+    {"reduce", RX_PROBLEM_REDUCE, 0, no_tile, 0},
+    {"update", RX_PROBLEM_UPDATE, 0, no_tile, 0},
+    {"bias_grad", RX_PROBLEM_BIAS_GRAD, 0, no_tile, 0},
+    {"sgd", RX_PROBLEM_SGD, 0, no_tile, 0},
 };
 
 static const struct rule *
@@ -177,6 +182,8 @@ rx_cpu_applicable(const struct rx_machine *machine, const struct rx_problem *pro
                       ? "groups of at most %d channels only, of which there are several"
                       : "the weights of groups of at most %d channels lie otherwise",
                   RX_LANES_GROUP_MAX);
+    if (problem->products == RX_BF16 && !rule->pairs)
+        return no(&q, "multiplies f32, products of bf16 are asked for");
     if (config->lanes != machine->lanes)
         return no(&q, "vectors of %d lanes, the machine's have %d", config->lanes, machine->lanes);
     if (config->tile_pixels < 1 || config->tile_pixels > PIXELS_MAX)

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gen/select/problem.h"
 #include "gen/select/units.h"
 #include "gen/target/cpu/cpu.h"
 #include "runtime/weights.h"
 
 enum { FLAT_TILE = 4096 };                   // elements of a task on flat buffers
+enum { PACK_PAIRS = 64 };                    // vectors of pairs of a task of pack
 enum { MAP_TILE = 64, STATS_TILE = 32 };     // pixels of a pointwise task
 enum { GAP_CHANNELS = 128 };                 // of a task of gap: some cache lines of each pixel
 enum { PIXELS_MAX = 96, PIXELS_STEP = 12 };  // pixels of a task of conv_*
@@ -35,7 +37,8 @@ epilogue_width(const struct rx_machine *machine, const struct rx_problem *p, int
     const int dgrad = p->op == RX_PROBLEM_CONV_DGRAD, width = vectors * machine->lanes;
     const int64_t taps = (int64_t)g->r * g->s * (dgrad ? g->k : g->c) / g->groups;
     const int channels = (dgrad ? g->c : g->k) / g->groups;
-    const int64_t fit = machine->l2_bytes / 2 / (taps * (int64_t)sizeof(float));
+    const int64_t bytes = taps * (int64_t)sizeof(float) / rx_problem_per_multiply(p);
+    const int64_t fit = machine->l2_bytes / 2 / (bytes > 0 ? bytes : 1);
     int64_t most = fit < CHANNELS_MAX ? fit : CHANNELS_MAX;
     most = most < channels + width - 1 ? most : channels + width - 1;
     return most < width ? width : (int)most / width * width;
@@ -69,11 +72,12 @@ panel_row(const struct rx_problem *p)
     const struct rx_geometry *g = &p->geometry;
     const int64_t taps = (int64_t)g->r * g->s;
     const int64_t cg = g->c / g->groups, kg = g->k / g->groups;
+    const int64_t per = rx_problem_per_multiply(p);
+    if (p->op == RX_PROBLEM_CONV_FWD)
+        return taps * cg / per + RX_BLOCK;
     if (p->op == RX_PROBLEM_CONV_DGRAD)
-        return taps * kg + RX_BLOCK;
-    if (p->op == RX_PROBLEM_CONV_WGRAD)
-        return taps * cg + RX_BLOCK + (kg + RX_BLOCK - 1) / RX_BLOCK * RX_BLOCK;
-    return taps * cg + RX_BLOCK;
+        return taps * kg / per + RX_BLOCK;
+    return (taps * cg + RX_BLOCK + (kg + RX_BLOCK - 1) / RX_BLOCK * RX_BLOCK) / per;
 }
 
 // Pixels whose panel takes half of the L2 cache, but enough to read or update weights seldom, and
@@ -230,6 +234,9 @@ add_simple(struct list *list)
     case RX_PROBLEM_MAP:
     case RX_PROBLEM_GAP_GRAD:
         add(list, skeleton, has_statistics(list->problem) ? STATS_TILE : MAP_TILE, 0, 0);
+        break;
+    case RX_PROBLEM_PACK:
+        add(list, skeleton, PACK_PAIRS, 0, 0);
         break;
     case RX_PROBLEM_REDUCE:
     case RX_PROBLEM_SGD:

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gen/select/name.h"
+#include "gen/select/problem.h"
 #include "gen/select/units.h"
 #include "gen/target/cpu/cpu.h"
 #include "runtime/base/file.h"
@@ -39,11 +40,12 @@ panel_floats(const struct rx_problem *p, const struct rx_config *config)
     const struct rx_geometry *g = &p->geometry;
     const int64_t taps = (int64_t)g->r * g->s, cg = g->c / g->groups, kg = g->k / g->groups;
     const int64_t rows = round_up(config->tile_pixels, config->tile_m);
+    const int64_t per = rx_problem_per_multiply(p), kept = looks_again(p) ? rows : config->tile_m;
     if (p->op == RX_PROBLEM_CONV_WGRAD)
-        return config->tile_pixels * (taps * cg + RX_BLOCK + round_up(kg, RX_BLOCK));
-    const int64_t kept = looks_again(p) ? rows : config->tile_m;
-    return rows * (taps * (p->op == RX_PROBLEM_CONV_DGRAD ? kg : cg) + RX_BLOCK) +
-           kept * (config->tile_w + RX_BLOCK);
+        return (config->tile_pixels + per - 1) / per *
+               (taps * cg + RX_BLOCK + round_up(kg, RX_BLOCK));
+    const int64_t multiplies = taps * (p->op == RX_PROBLEM_CONV_DGRAD ? kg : cg);
+    return rows * ((multiplies + per - 1) / per + RX_BLOCK) + kept * (config->tile_w + RX_BLOCK);
 }
 
 // gconv_fwd, gconv_dgrad: for each of some units a ring of the rows that a strip sees and the
@@ -186,6 +188,9 @@ set_tasks(struct rx_kernel *k)
         if (rx_weights_layout(g) == RX_LAYOUT_PANEL)
             k->task_fixed *= g->groups * round_up(g->c / g->groups, RX_BLOCK) / RX_BLOCK;
         break;
+    case RX_PROBLEM_PACK:
+        k->task_fixed = rx_weights_pairs_count(g) / RX_BLOCK;
+        break;
     default:
         k->task_fixed = vector_count(p);
         break;
@@ -256,7 +261,8 @@ rx_cpu_describe(const struct rx_machine *machine, const char *templates, const c
     set_work(kernel);
     kernel->scratch_bytes = round_up(rx_cpu_scratch_bytes(problem, config), 64);
     kernel->estimate = rx_cpu_estimate(machine, problem, config);
-    snprintf(kernel->why, sizeof kernel->why, "estimate: %.4g us an image on one core",
+    snprintf(kernel->why, sizeof kernel->why, "%sestimate: %.4g us an image on one core",
+             problem->products == RX_BF16 ? "multiplies pairs of bf16; " : "",
              kernel->estimate * 1e6);
     return RX_OK;
 }

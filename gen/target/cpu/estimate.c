@@ -1,6 +1,7 @@
 // The roofline estimate: no device, the same answer everywhere.
 #include <string.h>
 
+#include "gen/select/problem.h"
 #include "gen/target/cpu/cpu.h"
 #include "runtime/weights.h"
 
@@ -12,6 +13,7 @@ static const double cache_bytes_per_s = 60e9;  // L3, for weights that every tas
 static const double lanes_share = 0.7;  // of gconv_wgrad: the rest expands rows
 static const double ring_share = 0.85;  // of gconv_fwd and gconv_dgrad: the rest transforms rows
 static const double pack_cycles = 2.5;  // a vector of a panel of several taps
+static const double widen_share = 0.3;  // of pairs of bf16 where no instruction multiplies them
 
 enum { FMA_PORTS = 2, LOAD_PORTS = 2, FMA_LATENCY = 4, BATCH = 16 };
 
@@ -68,8 +70,10 @@ weight_seconds(const struct rx_problem *p, const struct rx_config *config)
     const struct rx_geometry *g = &p->geometry;
     const double pixels =
         p->op == RX_PROBLEM_CONV_DGRAD ? (double)g->h * g->w : (double)g->oh * g->ow;
-    const double once = (double)rx_weights_count(g) * sizeof(float);
-    const double times = p->op == RX_PROBLEM_CONV_WGRAD ? 2 : 1;
+    const int wgrad = p->op == RX_PROBLEM_CONV_WGRAD;
+    const double once =
+        (double)rx_weights_count(g) * sizeof(float) / (wgrad ? 1 : rx_problem_per_multiply(p));
+    const double times = wgrad ? 2 : 1;
     return times * once * pixels / config->tile_pixels / cache_bytes_per_s;
 }
 
@@ -129,7 +133,8 @@ rx_cpu_estimate(const struct rx_machine *machine, const struct rx_problem *p,
                 const struct rx_config *config)
 {
     const struct rx_work work = rx_problem_work(p);
-    const double peak = 2.0 * FMA_PORTS * machine->lanes * clock_hz;
+    const double pairs = rx_problem_per_multiply(p) == 1 ? 1 : machine->dot2 ? 2 : widen_share;
+    const double peak = 2.0 * FMA_PORTS * machine->lanes * clock_hz * pairs;
     const double memory = (work.bytes_image + work.bytes_fixed / BATCH) / memory_bytes_per_s;
     double compute = (work.flops_image + work.flops_fixed / BATCH) / peak;
     if (strcmp(config->skeleton, "gconv_wgrad") == 0)
