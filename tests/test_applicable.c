@@ -76,7 +76,15 @@ test_refused_lanes(void **state)
     assert_refused(&fwd, (struct rx_config){"conv_fwd", 8, 12, 6, 2, 0}, "lie otherwise");
     assert_refused(&fwd, (struct rx_config){"gconv_fwd", 8, 2, 4, 1, 0}, "multiple of 1 to 3");
     assert_refused(&fwd, (struct rx_config){"gconv_fwd", 8, 2, 3, 2, 0}, "which are one");
-    assert_refused(&wgrad, (struct rx_config){"gconv_wgrad", 8, 2, 5, 1, 0}, "divisor of 12 taps");
+    assert_refused(&wgrad, (struct rx_config){"gconv_wgrad", 8, 2, 2, 1, 0}, "hold groups of 4");
+    const struct rx_problem dense =
+        convolution(RX_PROBLEM_CONV_WGRAD, rx_case_conv(8, 6, 32, 32, 1, 3, 1, 1));
+    const struct rx_problem apart =
+        convolution(RX_PROBLEM_CONV_WGRAD, rx_case_conv(8, 6, 24, 24, 4, 3, 1, 1));
+    assert_refused(&dense, (struct rx_config){"gconv_wgrad", 8, 2, 4, 1, 0}, "must be several");
+    assert_refused(&wgrad, (struct rx_config){"gconv_wgrad", 8, 2, 5, 1, 0}, "1 to 4");
+    assert_refused(&wgrad, (struct rx_config){"gconv_wgrad", 8, 2, 4, 0, 0}, "1 or more");
+    assert_refused(&apart, (struct rx_config){"gconv_wgrad", 8, 2, 4, 1, 0}, "a divisor of 6");
 }
 
 // Tiles are as equal as a row allows; with a stride, those of a data gradient hold whole strides.

@@ -232,6 +232,36 @@ test_configs(void **state)
     run(list, "native");
 }
 
+// Grouped weight gradients: steps of one row and of more than an image has, inputs a few at a time,
+// slices that do not divide the units.
+static void
+test_wgrad_configs(void **state)
+{
+    (void)state;
+    static const struct {
+        struct shape shape;
+        struct rx_config config;
+    } cases[] = {
+        {{9, 7, 80, 80, 20, 3, 1, 1}, {"gconv_wgrad", 8, 1, 4, 2, 0}},
+        {{7, 9, 80, 80, 10, 3, 2, 1}, {"gconv_wgrad", 8, 11, 2, 3, 0}},
+        {{8, 8, 72, 72, 3, 3, 2, 1}, {"gconv_wgrad", 8, 3, 5, 2, 0}},
+        {{5, 6, 66, 99, 3, 3, 1, 1}, {"gconv_wgrad", 8, 12, 3, 5, 0}},
+    };
+    struct rx_machine machine;
+    struct rx_error error = {0};
+    assert_int_equal(rx_target_cpu.machine("native", &machine, &error), RX_OK);
+    if (machine.lanes != 8)
+        skip();
+    struct list *list = new_list();
+    for (int i = 0; i < N_OF(cases); i++) {
+        const struct rx_conv_spec spec = {RX_PROBLEM_CONV_WGRAD, geometry(&cases[i].shape),
+                                          RX_CONV_BN_RELU,       RX_CONV_LOAD,
+                                          RX_CONV_STATS,         0};
+        add(list, &spec, 3, 2)->config = &cases[i].config;
+    }
+    run(list, "native");
+}
+
 // bf16 maps, but for images (3 channels), on every tile header.
 static void
 test_bf16_shapes(const char *arch, int from)
@@ -368,7 +398,7 @@ main(void)
         cmocka_unit_test(test_narrow_groups), cmocka_unit_test(test_generic),
         cmocka_unit_test(test_configs),       cmocka_unit_test(test_far_mean),
         cmocka_unit_test(test_avx512),        cmocka_unit_test(test_bf16),
-        cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_pairs),         cmocka_unit_test(test_wgrad_configs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

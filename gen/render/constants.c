@@ -83,7 +83,7 @@ config_constant(const struct rx_kernel *kernel, const char *name, int64_t *value
 static int
 units_constant(const struct rx_kernel *kernel, const char *name, int64_t *value)
 {
-    if (kernel->problem->op > RX_PROBLEM_CONV_DGRAD)
+    if (kernel->problem->op > RX_PROBLEM_CONV_WGRAD)
         return 0;
     const struct rx_geometry g = rx_units_roles(kernel->problem);
     const struct rx_units units = rx_units_of(&g, kernel->config.lanes);
@@ -115,11 +115,32 @@ operand_constant(const struct rx_problem *p, const char *name, int64_t *value)
     return 0;
 }
 
+// Maps that a chain reads.
+static int
+chain_loads(const struct rx_chain *chain)
+{
+    int n = 0;
+    for (int i = 0; i < chain->n; i++)
+        n += chain->step[i].op == RX_STEP_LOAD;
+    return n;
+}
+
+static int
+chain_constant(const struct rx_problem *p, const char *name, int64_t *value)
+{
+    const struct value table[] = {
+        {"MAPS0", chain_loads(&p->prologue[0])},
+        {"MAPS1", chain_loads(&p->prologue[1])},
+    };
+    return look_up(table, sizeof table / sizeof *table, name, value);
+}
+
 int
 rx_render_constant(const struct rx_kernel *kernel, const char *name, int64_t *value)
 {
     return geometry_constant(&kernel->problem->geometry, name, value) ||
            units_constant(kernel, name, value) || config_constant(kernel, name, value) ||
+           chain_constant(kernel->problem, name, value) ||
            operand_constant(kernel->problem, name, value);
 }
 

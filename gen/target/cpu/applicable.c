@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gen/select/units.h"
 #include "gen/target/cpu/cpu.h"
 #include "runtime/weights.h"
 
@@ -85,15 +86,22 @@ ring_row(const struct question *q)
     return fits_blocks(q, (dgrad ? g->c : g->k) / g->groups);
 }
 
+// Inputs at a time; vectors that hold several groups are spread as a whole.
 static int
-lanes_taps(const struct question *q)
+ring_inputs(const struct question *q)
 {
     const struct rx_config *c = q->config;
     const struct rx_geometry *g = &q->problem->geometry;
-    const int taps = g->s * (g->c / g->groups);
-    if (c->tile_n != 1 || c->tile_m < 1 || c->tile_m > TILE_ROWS_MAX || taps % c->tile_m != 0)
-        return no(q, "a register tile of %dx%d: a divisor of %d taps, 1 vector", c->tile_m,
-                  c->tile_n, taps);
+    const int cg = g->c / g->groups;
+    if (g->groups < 2)
+        return no(q, "one group, there must be several");
+    if (c->tile_m < 1 || c->tile_m > cg || c->tile_m > TILE_ROWS_MAX || c->tile_n < 1)
+        return no(q, "%d inputs at a time of %d units: 1 to %d, 1 or more", c->tile_m, c->tile_n,
+                  cg < TILE_ROWS_MAX ? cg : TILE_ROWS_MAX);
+    if (rx_units_permuted(g, c->lanes) && cg < c->lanes && c->tile_m != cg)
+        return no(q, "%d inputs at a time, vectors hold groups of %d", c->tile_m, cg);
+    if (rx_weights_layout(g) == RX_LAYOUT_LANES && cg % c->tile_m != 0)
+        return no(q, "%d inputs at a time: a divisor of %d", c->tile_m, cg);
     return 1;
 }
 
@@ -137,7 +145,7 @@ static const struct rule {
     {"conv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, panel, 1},
     {"gconv_fwd", RX_PROBLEM_CONV_FWD, ANY_LAYOUT, ring_row, 0},
     {"gconv_dgrad", RX_PROBLEM_CONV_DGRAD, ANY_LAYOUT, ring_row, 0},
-    {"gconv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_LANES, lanes_taps, 0},
+    {"gconv_wgrad", RX_PROBLEM_CONV_WGRAD, ANY_LAYOUT, ring_inputs, 0},
     {"maxpool", RX_PROBLEM_MAXPOOL, 0, no_tile, 0},
     {"maxpool_grad", RX_PROBLEM_MAXPOOL_GRAD, 0, no_tile, 0},
     {"gap", RX_PROBLEM_GAP, 0, whole_vectors, 0},

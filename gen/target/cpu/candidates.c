@@ -16,7 +16,9 @@ enum { GAP_CHANNELS = 128 };                 // of a task of gap: some cache lin
 enum { PIXELS_MAX = 96, PIXELS_STEP = 12 };  // pixels of a task of conv_*
 enum { PIXELS_MIN = 24, WGRAD_MIN = 48 };    // even if the panel is larger than the cache
 enum { CHANNELS_MAX = 256 };                 // that go through its epilogue together
-enum { ROWS_MAX = 7 };                       // of a task of gconv_wgrad
+enum { ROWS_MAX = 14 };                      // of a step of gconv_wgrad
+enum { WGRAD_MAPS = 2 };                     // of gradients, that it usually reads
+enum { WGRAD_L1 = 5 };                       // quarters of the L1 cache that a step goes through
 enum { TILE_MAX = 14 };                      // its register tile
 enum { VECTORS_MAX = 4 };                    // of a register tile of gconv_fwd, gconv_dgrad
 
@@ -130,31 +132,46 @@ add_panel(struct list *list)
     }
 }
 
-// The largest divisor of the taps of a filter row whose sums fit into registers.
+// How many inputs meet a row of taps at a time: as many as leave room for the vectors that they
+// multiply, and a divisor of the group's.
 static int
-tap_tile(const struct rx_machine *machine, int taps)
+inputs_tile(const struct list *list)
 {
-    int m = machine->registers - 2 < TILE_MAX ? machine->registers - 2 : TILE_MAX;
-    while (taps % m != 0)
+    const struct rx_geometry *g = &list->problem->geometry;
+    const int cg = g->c / g->groups, gradients = (g->s - 1) / g->stride + 1;
+    if (rx_units_permuted(g, list->machine->lanes) && cg < list->machine->lanes)
+        return cg;
+    int m = (list->machine->registers - 1 - gradients) / g->s;
+    m = m < TILE_MAX ? m : TILE_MAX;
+    m = m < 1 ? 1 : m < cg ? m : cg;
+    while (cg % m != 0)
         m--;
     return m;
 }
 
-// Rows of a task: more would push the rows of all channels out of the L2 cache between one vector
-// of channels and the next, fewer would expand neighbouring rows more often.
+// Units that are packed together are long pieces of maps. A step has as many rows as leave what is
+// packed of a unit and what is prefetched of the next one near the L1 cache: more rows look at dw
+// less often.
 static void
-add_lanes_wgrad(struct list *list)
+add_ring_wgrad(struct list *list)
 {
     const struct rx_problem *p = list->problem;
     const struct rx_geometry *g = &p->geometry;
-    const int tasks = (g->oh + ROWS_MAX - 1) / ROWS_MAX;
-    struct rx_config config = {.skeleton = "gconv_wgrad",
-                               .lanes = list->machine->lanes,
-                               .tile_pixels = (g->oh + tasks - 1) / tasks};
-    while (config.tile_pixels > 1 && rx_cpu_scratch_bytes(p, &config) > list->machine->l2_bytes / 2)
-        config.tile_pixels--;
-    add(list, config.skeleton, config.tile_pixels,
-        tap_tile(list->machine, g->s * (g->c / g->groups)), 1);
+    const struct rx_units units = rx_units_of(g, list->machine->lanes);
+    struct rx_config config = {
+        .skeleton = "gconv_wgrad", .lanes = list->machine->lanes, .tile_n = 1};
+    int pixels = 1;
+    for (int rows = 1; rows <= ROWS_MAX; rows++) {
+        const int64_t inputs = (int64_t)rows * g->stride * g->w * units.in;
+        const int64_t gradients = (int64_t)rows * g->ow * units.out;
+        config.tile_pixels = rows;
+        const int64_t bytes = rx_cpu_scratch_bytes(p, &config) +
+                              (inputs + WGRAD_MAPS * gradients) * (int64_t)sizeof(float);
+        if (rows > 1 && bytes > list->machine->l1_bytes * WGRAD_L1 / 4)
+            break;
+        pixels = rows;
+    }
+    add(list, config.skeleton, pixels, inputs_tile(list), units.together);
 }
 
 // The most rows, in strips as equal as can be, whose ring and tile and the weights of a register
@@ -294,10 +311,11 @@ rx_cpu_candidates(const struct rx_machine *machine, const struct rx_problem *pro
     default:
         add_simple(&list);
     }
-    if (problem->op <= RX_PROBLEM_CONV_WGRAD && !lanes)
+    const int ring = problem->op == RX_PROBLEM_CONV_WGRAD && problem->geometry.groups > 1;
+    if (ring)
+        add_ring_wgrad(&list);
+    else if (problem->op <= RX_PROBLEM_CONV_WGRAD && !lanes)
         add_panel(&list);
-    if (problem->op == RX_PROBLEM_CONV_WGRAD && lanes)
-        add_lanes_wgrad(&list);
     sort(&list);
     const int n = list.n < max ? list.n : max;
     memcpy(config, list.config, (size_t)n * sizeof *config);

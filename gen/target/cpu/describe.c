@@ -82,15 +82,26 @@ units_together(const struct rx_problem *p, const struct rx_config *config)
     return rx_units_of(&roles, config->lanes).together;
 }
 
-// gconv_wgrad: the expanded rows that a task sees, a tile of gradients, and the sums of a vector of
-// channels.
 static int64_t
-lanes_floats(const struct rx_problem *p, const struct rx_config *config)
+at_least(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+// gconv_wgrad: the rows of inputs and gradients that a step sees, with what is beside the maps.
+static int64_t
+wgrad_floats(const struct rx_problem *p, const struct rx_config *config)
 {
     const struct rx_geometry *g = &p->geometry;
-    const int64_t rows = config->tile_pixels, st = g->stride;
-    const int64_t seen = ((rows - 1) * st + g->r) * ((g->ow - 1) * st + g->s) * (g->c / g->groups);
-    return config->lanes * (seen + rows * g->ow);
+    const struct rx_units units = rx_units_of(g, config->lanes);
+    const int64_t rows = config->tile_pixels, st = g->stride, back = (g->s - 1) / st;
+    const int64_t end = (int64_t)(g->ow - 1) * st + g->s, map = g->pad + g->w;
+    const int64_t u0 = g->pad / st, u1 = round_up(end < map ? end : map, st) / st;
+    const int64_t gradients = at_least(back - u0, 0) + g->ow + at_least(u1 - g->ow, 0);
+    const int64_t hop = at_least(g->h - (int64_t)(g->oh - 1) * st, st);
+    const int64_t inputs = ((rows - 1) * hop + g->r) * (u1 - u0) * st;
+    return config->tile_n * (inputs * units.column + RX_BLOCK) +
+           rows * gradients * round_up(units.out, config->lanes);
 }
 
 int64_t
@@ -100,7 +111,7 @@ rx_cpu_scratch_bytes(const struct rx_problem *p, const struct rx_config *config)
     if (strncmp(config->skeleton, "conv_", 5) == 0)
         return panel_floats(p, config) * element;
     if (strcmp(config->skeleton, "gconv_wgrad") == 0)
-        return lanes_floats(p, config) * element;
+        return wgrad_floats(p, config) * element;
     if (strncmp(config->skeleton, "gconv_", 6) == 0)
         return ring_floats(p, config, units_together(p, config)) * element;
     switch (p->op) {
@@ -148,7 +159,8 @@ set_tasks(struct rx_kernel *k)
         k->columns = columns(p, &k->config);
     }
     if (strcmp(k->config.skeleton, "gconv_wgrad") == 0) {
-        k->task_image = (g->oh + k->config.tile_pixels - 1) / k->config.tile_pixels;
+        const int units = rx_units_of(g, k->config.lanes).n;
+        k->task_image = round_up(units, k->config.tile_n) / k->config.tile_n * g->oh;
         k->task_divisor = 1;
         return;
     }

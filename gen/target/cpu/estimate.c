@@ -10,8 +10,7 @@ static const double clock_hz = 3e9;
 static const double memory_bytes_per_s = 20e9;
 static const double cache_bytes_per_s = 60e9;  // L3, for weights that every task reads again
 
-static const double lanes_share = 0.7;  // of gconv_wgrad: the rest expands rows
-static const double ring_share = 0.85;  // of gconv_fwd and gconv_dgrad: the rest transforms rows
+static const double ring_share = 0.85;  // of gconv_*: the rest transforms rows
 static const double pack_cycles = 2.5;  // a vector of a panel of several taps
 static const double widen_share = 0.3;  // of pairs of bf16 where no instruction multiplies them
 
@@ -138,7 +137,7 @@ rx_cpu_estimate(const struct rx_machine *machine, const struct rx_problem *p,
     const double memory = (work.bytes_image + work.bytes_fixed / BATCH) / memory_bytes_per_s;
     double compute = (work.flops_image + work.flops_fixed / BATCH) / peak;
     if (strcmp(config->skeleton, "gconv_wgrad") == 0)
-        compute /= tile_share(config->tile_m, 1) * lanes_share;
+        compute /= tile_share(config->tile_m, p->geometry.s) * ring_share;
     else if (strncmp(config->skeleton, "gconv_", 6) == 0)
         compute /= ring_tiles_share(p, config) * ring_share;
     else if (config->tile_m > 0)
