@@ -311,7 +311,8 @@ rx_cpu_candidates(const struct rx_machine *machine, const struct rx_problem *pro
     default:
         add_simple(&list);
     }
-    const int ring = problem->op == RX_PROBLEM_CONV_WGRAD && problem->geometry.groups > 1;
+    const int ring = problem->op == RX_PROBLEM_CONV_WGRAD && problem->geometry.groups > 1 &&
+                     problem->products != RX_BF16;
     if (ring)
         add_ring_wgrad(&list);
     else if (problem->op <= RX_PROBLEM_CONV_WGRAD && !lanes)
