@@ -4,9 +4,21 @@
 static void
 print_tensor(const struct rx_graph *g, int id, struct rx_text *text)
 {
-    static const char *const kind[] = {"map",      "param",           "grad",          "coef",
-                                       "partial",  "labels",          "losses",        "index",
-                                       "momentum", "weights_partial", "weights_dgrad", "flat"};
+    static const char *const kind[] = {
+        [RX_TENSOR_MAP] = "map",
+        [RX_TENSOR_PARAM] = "param",
+        [RX_TENSOR_GRAD] = "grad",
+        [RX_TENSOR_COEF] = "coef",
+        [RX_TENSOR_PARTIAL] = "partial",
+        [RX_TENSOR_LABELS] = "labels",
+        [RX_TENSOR_LOSSES] = "losses",
+        [RX_TENSOR_INDEX] = "index",
+        [RX_TENSOR_MOMENTUM] = "momentum",
+        [RX_TENSOR_WEIGHTS_PARTIAL] = "weights_partial",
+        [RX_TENSOR_WEIGHTS_DGRAD] = "weights_dgrad",
+        [RX_TENSOR_WEIGHTS_PAIRS] = "weights_pairs",
+        [RX_TENSOR_FLAT] = "flat",
+    };
     const struct rx_tensor *t = &g->tensor[id];
     rx_text_printf(text, "%%%d:%s", id, kind[t->kind]);
     if (t->kind == RX_TENSOR_MAP)
