@@ -114,8 +114,8 @@ rx_slot_epilogue_sums(const struct rx_kernel *kernel, const struct rx_slot *slot
     return NULL;
 }
 
-// The addresses that a chain will read at this element are noted, so that they can be prefetched,
-// or are at once.
+// The addresses of this element in the maps that a chain reads are prefetched at once. Or they are
+// noted to be, and those in the maps that it stores too: a store that misses keeps others waiting.
 static const char *
 note_addresses(struct rx_chain_printer *p, const struct rx_slot *slot, struct rx_text *out)
 {
@@ -126,7 +126,8 @@ note_addresses(struct rx_chain_printer *p, const struct rx_slot *slot, struct rx
     if (!p->pixel || !p->channel)
         return "pixel= or channel= is missing";
     for (int i = 0; i < p->chain->n; i++) {
-        if (p->chain->step[i].op != RX_STEP_LOAD)
+        const enum rx_step_op op = p->chain->step[i].op;
+        if (op != RX_STEP_LOAD && !(to && op == RX_STEP_STORE))
             continue;
         rx_text_printf(out, "%*s%s%s%s", p->indent, "", to ? "*" : "rx_prefetch(", to ? to : "",
                        to ? "++ = " : "");

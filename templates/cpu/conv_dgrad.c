@@ -27,12 +27,13 @@ enum { BLOCK = 16, BLOCKS = (CG + BLOCK - 1) / BLOCK };    // inputs that lie to
 enum { TILE_C = TILE_N * RX_LANES };                       // inputs of a register tile
 enum { TILE_W = 16, ROW = TILE_W + 16 };                   // inputs that go through the epilogue
 enum { KEEP = 1 };                                         // 1: statistics look at them again
-enum { STEP = TAPS < 256 ? 2 : 4 };                        // multiplies between two prefetches
+enum { STEP = TERMS < 128 ? 4 : 8 };                       // multiplies between two prefetches
 enum { AHEAD = R * S * ((TERMS + STEP - 1) / STEP) };      // prefetches in a register tile
 enum { SLACK = 32 };                                       // more than the maps of a pixel
-enum { LINE = 16 };                                        // elements of a cache line
-enum { LINES = (KG + LINE - 1) / LINE };                   // of a pixel of the panel
-enum { LINES_AHEAD = LINES * TILE_M * TILE_C / CG + 1 };   // of the next panel, with each tile
+enum { LINE = 16, PAIR = 2 * LINE };                       // elements of a cache line, of two
+enum { TURNS = PAIR / TILE_C > 1 ? PAIR / TILE_C : 1 };      // register tiles that share two lines
+enum { PAIRS = (KG + PAIR - 1) / PAIR };                   // of a pixel of the panel
+enum { PAIRS_AHEAD = PAIRS * TILE_M * TILE_C / CG + 1 };   // of the next panel, with each tile
 //@ end
 // clang-format on
 
@@ -92,7 +93,8 @@ multiply(const float *restrict panel,  // [TILE_M][TAPS_PITCH]
         for (int s = s0; s < S; s += ST, panel += TERMS)
             for (int k0 = 0; k0 < TERMS; k0 += STEP) {
                 const int stop = TERMS % STEP == 0 || k0 + STEP < TERMS ? k0 + STEP : TERMS;
-                rx_prefetch(*ahead++);
+                rx_prefetch(*ahead);
+                rx_prefetch((const float *)*ahead++ + LINE);
 #pragma GCC unroll 4
                 for (int k = k0; k < stop; k++) {
                     rx_v b[TILE_N];
@@ -153,14 +155,12 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
             pixel[i] = first + i;
         //@ end
         next = first + rows;
-        //@ if epilogue_loads
         for (int i = 0; i < TILE_M; i++)
             pixel[rows + i] = next + i;
-        //@ end
         //@ if pointwise
         const int64_t following = G > 1 ? 0 : end - next < TILE_P ? end - next : TILE_P;
-        const int lines = (int)following * LINES;
-        int line = 0;
+        const int pairs = (int)following * PAIRS;
+        int pair = 0;
         //@ end
         for (int g = 0; g < G; g++) {
             // 2. Pack the gradients that touch each pixel, transformed; those outside the map are
@@ -214,32 +214,29 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 //@ end
                 for (int i = 0; i < rows; i += TILE_M) {
                     float *out = tile + KEEP * i * ROW;
-                    //@ if epilogue_loads
-                    // What the epilogue will read next: for the rows or channels that follow.
+                    // What the epilogue will meet next: the rows or channels that follow.
                     int row = i + TILE_M, channel = g * CG + c0;
                     if (row >= rows) {
                         row = c0 + TILE_W < CG ? 0 : rows;
                         channel = c0 + TILE_W < CG ? channel + TILE_W : g * CG;
                     }
-                    //@ end
                     // 3. Multiply: TILE_M pixels, these inputs.
                     for (int b = 0; b < columns; b += TILE_C) {
                         const void *ahead[AHEAD + SLACK], **at = ahead;
-                        //@ if epilogue_loads
-                        for (int j = 0; j < TILE_M && at < ahead + AHEAD; j++) {
+                        const int turn = b / TILE_C % TURNS;
+                        for (int j = turn; j < TILE_M && at < ahead + AHEAD; j += TURNS) {
                             const int64_t p = pixel[row + j];
-                            for (int c = channel + b; c < channel + b + TILE_C; c += LINE) {
-                                //@ ahead_epilogue pixel=p channel=c to=at
-                                *at++ = y0 + p * C + c;
+                            for (int c = b / PAIR * PAIR; c < b + TILE_C; c += PAIR) {
+                                //@ ahead_epilogue pixel=p channel=(channel + c) to=at
+                                *at++ = y0 + p * C + channel + c;
                                 //@ end
                             }
                         }
-                        //@ end
                         //@ if pointwise
-                        const int upto = line + LINES_AHEAD < lines ? line + LINES_AHEAD : lines;
-                        for (; line < upto && at < ahead + AHEAD; line++) {
-                            const int64_t p = next + line / LINES;
-                            const int k = line % LINES * LINE;
+                        const int upto = pair + PAIRS_AHEAD < pairs ? pair + PAIRS_AHEAD : pairs;
+                        for (; pair < upto && at < ahead + AHEAD; pair++) {
+                            const int64_t p = next + pair / PAIRS;
+                            const int k = pair % PAIRS * PAIR;
                             //@ ahead_prologue 0 pixel=p channel=k to=at
                             *at++ = x0 + p * K + k;
                             //@ end

@@ -8,7 +8,7 @@
 //@ doc       ROWS = TILE_P rounded up to a multiple of TILE_M
 //@ doc config: TILE_N * RX_LANES divides 16 or is a multiple of 16 and divides KG rounded up;
 //@ doc       TILE_M * TILE_N + TILE_N + 1 registers (avx2: 6 x 2, avx512: 14 x 2, generic: 3 x 4);
-//@ doc       TILE_P 48 to 96 where the panel then takes half of the L2 cache at most;
+//@ doc       TILE_P 36 to 48 where the panel then takes half of the L2 cache at most;
 //@ doc       TILE_W a multiple of the register tile's width whose weights take half of the L2
 //@ doc       cache at most: the wider, the longer the pieces of maps that the epilogue reads
 #include "tile_generic.h"  //@ tile
@@ -28,12 +28,13 @@ enum { BLOCK = 16, BLOCKS = (KG + BLOCK - 1) / BLOCK };    // outputs that lie t
 enum { TILE_K = TILE_N * RX_LANES };                       // outputs of a register tile
 enum { TILE_W = 16, ROW = TILE_W + 16 };                   // outputs that go through the epilogue
 enum { KEEP = 1 };                                         // 1: statistics look at them again
-enum { STEP = TAPS < 256 ? 2 : 4 };                        // multiplies between two prefetches
+enum { STEP = TAPS < 128 ? 4 : 8 };                        // taps between two prefetches
 enum { AHEAD = (TAPS + STEP - 1) / STEP };                 // prefetches in a register tile
 enum { SLACK = 32 };                                       // more than the maps of a pixel
-enum { LINE = 16 };                                        // elements of a cache line
-enum { LINES = (CG + LINE - 1) / LINE };                   // of a pixel of the panel
-enum { LINES_AHEAD = LINES * TILE_M * TILE_K / KG + 1 };   // of the next panel, with each tile
+enum { LINE = 16, PAIR = 2 * LINE };                       // elements of a cache line, of two
+enum { TURNS = PAIR / TILE_K > 1 ? PAIR / TILE_K : 1 };      // register tiles that share two lines
+enum { PAIRS = (CG + PAIR - 1) / PAIR };                   // of a pixel of the panel
+enum { PAIRS_AHEAD = PAIRS * TILE_M * TILE_K / KG + 1 };   // of the next panel, with each tile
 enum { KG_COLUMNS = (KG + TILE_K - 1) / TILE_K };          // those of a group
 enum { COLUMNS = G * KG_COLUMNS };                         // and of all groups
 //@ end
@@ -66,7 +67,8 @@ multiply(const float *restrict panel,  // [TILE_M][TAPS_PITCH]
             acc[i][v] = rx_zero();
     for (int tap0 = 0; tap0 < TAPS; tap0 += STEP) {
         const int stop = TAPS % STEP == 0 || tap0 + STEP < TAPS ? tap0 + STEP : TAPS;
-        rx_prefetch(*ahead++);
+        rx_prefetch(*ahead);
+        rx_prefetch((const float *)*ahead++ + LINE);
 #pragma GCC unroll 4
         for (int tap = tap0; tap < stop; tap++) {
             rx_v b[TILE_N];
@@ -124,8 +126,8 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
         // Of the next panel; where there are groups, each packs its own channels.
         const int64_t rest = pixels - first - rows, share = (call->last - next) * TILE_M;
         const int64_t following = G > 1 ? 0 : rest < share ? rest : share;
-        const int lines = (int)(following < TILE_P ? following : TILE_P) * LINES;
-        int line = 0;
+        const int pairs = (int)(following < TILE_P ? following : TILE_P) * PAIRS;
+        int pair = 0;
         //@ end
         for (int column = (int)(COLUMNS * part / call->parts); column < end;) {
             const int g = column / KG_COLUMNS;
@@ -184,33 +186,30 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 //@ end
                 for (int i = 0; i < rows; i += TILE_M) {
                     float *out = tile + KEEP * i * ROW;
-                    //@ if epilogue_loads
-                    // What the epilogue will read next: for the rows or channels that follow.
+                    // What the epilogue will meet next: the rows or channels that follow.
                     int row = i + TILE_M, channel = g * KG + k0;
                     if (row >= rows) {
                         const int more = column + some < end && k0 + channels < KG;
                         row = more ? 0 : rows;
                         channel = more ? channel + channels : g * KG;
                     }
-                    //@ end
                     // 2. Multiply: TILE_M pixels, these outputs.
                     for (int b = 0; b < channels; b += TILE_K) {
                         const void *ahead[AHEAD + SLACK], **at = ahead;
-                        //@ if epilogue_loads
-                        for (int j = 0; j < TILE_M && at < ahead + AHEAD; j++) {
+                        const int turn = b / TILE_K % TURNS;
+                        for (int j = turn; j < TILE_M && at < ahead + AHEAD; j += TURNS) {
                             const int64_t p = first + row + j;
-                            for (int k = channel + b; k < channel + b + TILE_K; k += LINE) {
-                                //@ ahead_epilogue pixel=p channel=k to=at
-                                *at++ = y0 + p * K + k;
+                            for (int k = b / PAIR * PAIR; k < b + TILE_K; k += PAIR) {
+                                //@ ahead_epilogue pixel=p channel=(channel + k) to=at
+                                *at++ = y0 + p * K + channel + k;
                                 //@ end
                             }
                         }
-                        //@ end
                         //@ if pointwise
-                        const int upto = line + LINES_AHEAD < lines ? line + LINES_AHEAD : lines;
-                        for (; line < upto && at < ahead + AHEAD; line++) {
-                            const int64_t p = first + rows + line / LINES;
-                            const int c = line % LINES * LINE;
+                        const int upto = pair + PAIRS_AHEAD < pairs ? pair + PAIRS_AHEAD : pairs;
+                        for (; pair < upto && at < ahead + AHEAD; pair++) {
+                            const int64_t p = first + rows + pair / PAIRS;
+                            const int c = pair % PAIRS * PAIR;
                             //@ ahead_prologue 0 pixel=p channel=c to=at
                             *at++ = x0 + p * C + c;
                             //@ end

@@ -13,7 +13,8 @@ enum { FLAT_TILE = 4096 };                   // elements of a task on flat buffe
 enum { PACK_PAIRS = 64 };                    // vectors of pairs of a task of pack
 enum { MAP_TILE = 64, STATS_TILE = 32 };     // pixels of a pointwise task
 enum { GAP_CHANNELS = 128 };                 // of a task of gap: some cache lines of each pixel
-enum { PIXELS_MAX = 96, PIXELS_STEP = 12 };  // pixels of a task of conv_*
+enum { PIXELS_MAX = 48, PIXELS_STEP = 12 };  // pixels of a task of conv_*
+enum { WGRAD_MAX = 96 };                     // of conv_wgrad
 enum { PIXELS_MIN = 24, WGRAD_MIN = 48 };    // even if the panel is larger than the cache
 enum { CHANNELS_MAX = 256 };                 // that go through its epilogue together
 enum { ROWS_MAX = 14 };                      // of a step of gconv_wgrad
@@ -96,8 +97,9 @@ pixels_limit(const struct rx_machine *machine, const struct rx_problem *p)
         image = WGRAD_MIN;
     const int64_t fit = machine->l2_bytes / 2 / (panel_row(p) * (int64_t)sizeof(float));
     const int least = p->op == RX_PROBLEM_CONV_WGRAD ? WGRAD_MIN : PIXELS_MIN;
+    const int most = p->op == RX_PROBLEM_CONV_WGRAD ? WGRAD_MAX : PIXELS_MAX;
     int64_t limit = fit < least ? least : fit;
-    limit = limit < PIXELS_MAX ? limit : PIXELS_MAX;
+    limit = limit < most ? limit : most;
     limit = limit < image ? limit : image;
     return limit > 1 ? (int)limit : 1;
 }
