@@ -10,6 +10,7 @@
 #include "gen/plan/compile.h"
 #include "gen/plan/describe.h"
 #include "gen/plan/emit.h"
+#include "runtime/base/cuda.h"
 #include "runtime/base/file.h"
 #include "runtime/session.h"
 
@@ -77,6 +78,8 @@ remake(const struct rx_options *o, struct rx_network *net)
     const char *slash = strrchr(o->model, '/');
     struct rx_text text = {0};
     rx_text_printf(&text, "rxgen models/%s", slash != NULL ? slash + 1 : o->model);
+    if (net->target->language->style == RX_CALL_LAUNCH)
+        rx_text_printf(&text, " --target %s --arch %s", net->target->name, net->machine.arch);
     if (o->form != RX_FORM_C)
         rx_text_printf(&text, " --form %s", net->plan.form);
     if (o->gradients == RX_GRADIENTS_STORE)
@@ -91,8 +94,8 @@ remake(const struct rx_options *o, struct rx_network *net)
 }
 
 static int
-build(const struct rx_options *o, const struct rx_location *location, struct rx_network *net,
-      struct rx_error *error)
+build(const struct rx_options *o, const struct rx_location *location, const struct rx_nvrtc *nvrtc,
+      struct rx_network *net, struct rx_error *error)
 {
     char folder[RX_PATH_CHARS];
     snprintf(folder, sizeof folder, "%s%.4000s", o->out != NULL ? "" : "out/",
@@ -101,9 +104,10 @@ build(const struct rx_options *o, const struct rx_location *location, struct rx_
                                  .folder = folder,
                                  .remake = remake(o, net),
                                  .compile = {.compiler = compiler(),
-                                             .flags = net->machine.flags,
+                                             .flags = nvrtc != NULL ? "" : net->machine.flags,
                                              .include = location->share,
-                                             .identity = "",
+                                             .arch = net->machine.arch,
+                                             .nvrtc = nvrtc,
                                              .jobs = o->jobs,
                                              .quiet = o->quiet}};
     if (o->only != NULL)
@@ -117,21 +121,52 @@ build(const struct rx_options *o, const struct rx_location *location, struct rx_
     return status;
 }
 
+// auto: what --arch names, else cuda where a device answers.
+static const struct rx_target *
+choose_target(const struct rx_options *o)
+{
+    char arch[RX_CUDA_ARCH_CHARS];
+    struct rx_error why = {0};
+    if (o->target != RX_TARGET_AUTO)
+        return o->target == RX_TARGET_CPU ? &rx_target_cpu : &rx_target_cuda;
+    if (strcmp(o->arch, "native") != 0)
+        return strncmp(o->arch, "sm_", 3) == 0 ? &rx_target_cuda : &rx_target_cpu;
+    const int found = rx_cuda_device_arch(arch, &why) == RX_OK;
+    if (o->action == RX_ACTION_BUILD && !o->quiet)
+        fprintf(stderr, found ? "target cuda: a device answers, %s\n" : "target cpu: no GPU (%s)\n",
+                found ? arch : why.text);
+    return found ? &rx_target_cuda : &rx_target_cpu;
+}
+
+// What compiles kernels, as text: "gcc 12.2.0", "nvrtc 13.0".
+static int
+find_toolchain(const struct rx_network *net, struct rx_nvrtc *nvrtc, struct rx_text *text,
+               struct rx_error *error)
+{
+    if (net->target->language->style == RX_CALL_TABLE)
+        return rx_compile_toolchain(compiler(), text, error);
+    const int status = rx_nvrtc_open(nvrtc, error);
+    if (status == RX_OK)
+        rx_text_printf(text, "nvrtc %d.%d", nvrtc->major, nvrtc->minor);
+    return status;
+}
+
 static int
 run(const struct rx_options *o, struct rx_network *net, struct rx_error *error)
 {
     struct rx_location location;
+    struct rx_nvrtc nvrtc = {0};
     struct rx_text toolchain = {0}, text = {0};
     int status = rx_locate(&location, error);
+    net->target = choose_target(o);
     // Kernels' hashes hold the compiler's version; a description has none of them.
     if (status == RX_OK && o->action != RX_ACTION_DESCRIBE)
-        status = rx_compile_toolchain(compiler(), &toolchain, error);
-    net->target = &rx_target_cpu;
+        status = find_toolchain(net, &nvrtc, &toolchain, error);
     net->toolchain = rx_arena_text(&net->arena, rx_text_str(&toolchain));
     if (status == RX_OK)
         status = rx_pipeline_run(o, &location, net, error);
     if (status == RX_OK && o->action == RX_ACTION_BUILD)
-        status = build(o, &location, net, error);
+        status = build(o, &location, nvrtc.library != NULL ? &nvrtc : NULL, net, error);
     else if (status == RX_OK && o->action == RX_ACTION_DESCRIBE)
         status = describe(o, &location, net, &text, error);
     else if (status == RX_OK)

@@ -99,7 +99,7 @@ parse_target(struct rx_options *o, const char *value, struct rx_error *error)
     for (int i = 0; i < (int)(sizeof name / sizeof name[0]); i++)
         if (strcmp(value, name[i]) == 0) {
             o->target = (enum rx_target_choice)i;
-            return o->target == RX_TARGET_CUDA ? later("--target", value, error) : RX_OK;
+            return RX_OK;
         }
     return rx_error_user(error, "--target %.40s: it is auto, cpu or cuda", value);
 }

@@ -140,6 +140,7 @@ measure(struct rx_session *session, const struct rx_settings *s, json_t **result
     if (s->kernels)
         rx_peak_measure(plan, threads, &before, error);
     time_steps(session, s, program, step, kernel);
+    rx_session_fault(session, error);
     if (s->kernels && error->status == RX_OK)
         rx_peak_measure(plan, threads, &after, error);
     json_t *of_steps = step_times(step, s->steps);

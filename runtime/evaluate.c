@@ -56,6 +56,8 @@ rx_evaluate(struct rx_session *session, struct rx_loader *loader, struct rx_metr
         rx_session_run(session, RX_PROGRAM_INFER, batch.n);
         rx_metrics_add(metrics, rx_session_tensor(session, infer->logits), batch.labels, batch.n,
                        plan->classes);
+        if (rx_session_fault(session, error) != RX_OK)
+            return error->status;
     }
     return RX_OK;
 }

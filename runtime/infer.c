@@ -188,8 +188,10 @@ rx_infer(const struct rx_plan *plan, const struct rx_settings *s, struct rx_erro
     int status = open_all(&f);
     if (status == RX_OK) {
         compute(&f);
-        status = write_logits(&f);
+        status = rx_session_fault(f.session, error);
     }
+    if (status == RX_OK)
+        status = write_logits(&f);
     if (status == RX_OK)
         status = report(&f);
     free(f.logits);

@@ -51,4 +51,9 @@ rx_session_run(struct rx_session *session, int program, int n);
 void
 rx_session_run_timed(struct rx_session *session, int program, int n, double *seconds);
 
+// What went wrong while programs ran, if anything: RX_REFUSED, and results are of no use (a device
+// was lost). Never on the CPU.
+int
+rx_session_fault(const struct rx_session *session, struct rx_error *error);
+
 #endif

@@ -194,6 +194,8 @@ train_step(struct train *t, struct outcome *out)
     t->place.step++;
     t->place.batches++;
     out->seconds = rx_progress_now() - before;
+    if (rx_session_fault(t->session, t->error) != RX_OK)
+        return t->error->status;
     if (isfinite(out->loss))
         return RX_OK;
     return rx_error_refused(t->error,

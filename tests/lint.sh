@@ -79,13 +79,17 @@ check_layers() {
         sed -E 's/#include "([^"]+)"/\1/')
 }
 
-# gen/target, runtime and templates list the same stems under cpu/ and cuda/, once both exist.
+# The stems of a place, without the targets' own headers: cpu.h, tile headers, instructions.
+stems() {
+    ls "$1" | grep -vE '^(cpu|cuda)\.h$|^tile_|\.cuh$' | sed 's/\..*//' | sort -u
+}
+
+# gen/target, runtime and templates list the same stems under cpu/ and cuda/. A skeleton may have
+# variants: conv_fwd.mma.cu.
 check_shape() {
     local place differ
     for place in gen/target runtime templates; do
-        [ -d $place/cpu ] && ls $place/cuda/*.c* 2>/dev/null | grep -vq '\.cuh$' || continue
-        differ=$(diff <(ls $place/cpu | sed 's/\..*//' | sort -u) \
-            <(ls $place/cuda | sed 's/\..*//' | sort -u) | grep '^[<>]')
+        differ=$(diff <(stems $place/cpu) <(stems $place/cuda) | grep '^[<>]')
         [ -z "$differ" ] || fault "$place/cpu (<) and $place/cuda (>) differ:"$'\n'"$differ"
     done
 }

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "gen/target/target.h"
 #include "tests/support/conv_problem.h"
@@ -148,8 +149,18 @@ add_others(struct list *list, const struct shape *s)
 static void
 run(struct list *list, const char *arch)
 {
+    if (!rx_case_available(arch))
+        skip();
     assert_int_equal(rx_kernel_cases(list->c, list->n, arch), 0);
     free(list);
+}
+
+// What is about instruction sets of CPUs, or names configs of their kernels.
+static void
+skip_unless_cpu(void)
+{
+    if (strcmp(RX_CASE_ARCH, "native") != 0)
+        skip();
 }
 
 // One in `every` shapes, from number `from` on, for training, and as many, from the one after it
@@ -173,21 +184,21 @@ static void
 test_dense(void **state)
 {
     (void)state;
-    test_shapes(dense, N_OF(dense), "native", 0, 1);
+    test_shapes(dense, N_OF(dense), RX_CASE_ARCH, 0, 1);
 }
 
 static void
 test_wide_groups(void **state)
 {
     (void)state;
-    test_shapes(wide_groups, N_OF(wide_groups), "native", 0, 1);
+    test_shapes(wide_groups, N_OF(wide_groups), RX_CASE_ARCH, 0, 1);
 }
 
 static void
 test_narrow_groups(void **state)
 {
     (void)state;
-    test_shapes(narrow_groups, N_OF(narrow_groups), "native", 0, 1);
+    test_shapes(narrow_groups, N_OF(narrow_groups), RX_CASE_ARCH, 0, 1);
 }
 
 // Vectors of four lanes, whatever the machine: every third shape.
@@ -195,6 +206,7 @@ static void
 test_generic(void **state)
 {
     (void)state;
+    skip_unless_cpu();
     test_shapes(dense, N_OF(dense), "generic", 0, 3);
     test_shapes(wide_groups, N_OF(wide_groups), "generic", 0, 3);
     test_shapes(narrow_groups, N_OF(narrow_groups), "generic", 0, 3);
@@ -207,6 +219,7 @@ static void
 test_configs(void **state)
 {
     (void)state;
+    skip_unless_cpu();
     static const struct rx_config config[] = {
         {"conv_fwd", 8, 1, 6, 1, 8},     {"conv_fwd", 8, 50, 4, 2, 48},
         {"conv_fwd", 8, 500, 3, 4, 32},  {"conv_dgrad", 8, 1, 5, 2, 16},
@@ -229,7 +242,7 @@ test_configs(void **state)
             spec.geometry = geometry(&back);
         add(list, &spec, 3, 2)->config = &config[i];
     }
-    run(list, "native");
+    run(list, RX_CASE_ARCH);
 }
 
 // Grouped weight gradients: steps of one row and of more than an image has, inputs a few at a time,
@@ -289,7 +302,8 @@ static void
 test_bf16(void **state)
 {
     (void)state;
-    test_bf16_shapes("native", 0);
+    test_bf16_shapes(RX_CASE_ARCH, 0);
+    skip_unless_cpu();
     test_bf16_shapes("generic", 1);
     test_bf16_shapes("x86-64-v4", 2);
 }
@@ -377,7 +391,7 @@ test_far_mean(void **state)
                                        3, 3);
         c->tolerance = 1e-3;
     }
-    run(list, "native");
+    run(list, RX_CASE_ARCH);
 }
 
 // Kernels for AVX-512, where this machine lacks it with its intrinsics in plain C.
@@ -385,6 +399,7 @@ static void
 test_avx512(void **state)
 {
     (void)state;
+    skip_unless_cpu();
     test_shapes(dense, N_OF(dense), "x86-64-v4", 1, 3);
     test_shapes(wide_groups, N_OF(wide_groups), "x86-64-v4", 1, 3);
     test_shapes(narrow_groups, N_OF(narrow_groups), "x86-64-v4", 1, 3);

@@ -252,7 +252,7 @@ rx_compile_all(const struct rx_compile *c, const struct rx_compile_job *job, int
 
 int
 rx_compile_link(const struct rx_compile *c, const struct rx_compile_job *job, int n,
-                const char *const library[2], const char *program, struct rx_error *error)
+                const char *own, const char *common, const char *program, struct rx_error *error)
 {
     struct words w = {0};
     add_split(&w, c->compiler);
@@ -262,8 +262,12 @@ rx_compile_link(const struct rx_compile *c, const struct rx_compile_job *job, in
     for (int i = 0; i < n; i++)
         if (job[i].compile == NULL)
             add_word(&w, job[i].object);
-    for (int i = 0; i < 2 && library[i] != NULL; i++)
-        add_word(&w, library[i]);
+    if (own != NULL) {
+        add_word(&w, "-Wl,--whole-archive");
+        add_word(&w, own);
+        add_word(&w, "-Wl,--no-whole-archive");
+    }
+    add_word(&w, common);
     add_split(&w, "-l:libjansson.a -l:libz.a -lpthread -lm");
     char log[4200];
     snprintf(log, sizeof log, "%.4090s.log", program);

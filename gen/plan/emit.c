@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gen/plan/cubin.h"
 #include "gen/render/render.h"
 #include "runtime/base/file.h"
 
@@ -55,14 +56,17 @@ remove_tree(const char *path)
 static const char *
 object_key(const struct stage *s, const struct rx_text *source, const struct rx_text *headers)
 {
+    const struct rx_compile *c = &s->emit->compile;
     struct rx_text text = {0};
     const char *more = getenv("RXGEN_CFLAGS");
-    rx_text_printf(&text, "%s\n%s\n%s\n%s\n", s->net->toolchain, s->emit->compile.identity,
-                   s->emit->compile.flags, more != NULL ? more : "");
+    char hash[RX_HASH_CHARS];
+    rx_text_printf(&text, "%s\n%s\n%s\n", s->net->toolchain, c->flags, more != NULL ? more : "");
     rx_text_add(&text, rx_text_str(headers));
     rx_text_add(&text, rx_text_str(source));
-    char hash[RX_HASH_CHARS];
-    rx_hash_bytes(rx_text_str(&text), text.n, hash);
+    if (c->nvrtc != NULL)
+        rx_nvrtc_key(c->nvrtc, rx_text_str(source), c->arch, hash);
+    else
+        rx_hash_bytes(rx_text_str(&text), text.n, hash);
     rx_text_close(&text);
     return rx_arena_text(&s->net->arena, hash);
 }
@@ -132,12 +136,47 @@ write_kernels(struct stage *s, struct rx_error *error)
         const struct rx_language *l = s->net->target->language;
         job->source = rx_arena_printf(&s->net->arena, "%s%s", stem, l->suffix);
         job->object = rx_arena_printf(&s->net->arena, "%s%s", stem, l->object_suffix);
-        job->compile = s->emit->compile.kernel;
+        job->compile = s->emit->compile.nvrtc != NULL ? rx_compile_cubin : NULL;
         job->key = object_key(s, &source, &headers);
         status = rx_file_write(job->source, rx_text_str(&source), source.n, error);
     }
     rx_text_close(&headers);
     rx_text_close(&source);
+    return status;
+}
+
+// Which NVRTC made the cubins: a program that finds another one compiles them again.
+static int
+write_identity(const struct stage *s, struct rx_error *error)
+{
+    const struct rx_nvrtc *nvrtc = s->emit->compile.nvrtc;
+    struct rx_text text = {0};
+    rx_text_printf(&text, "%s\n", nvrtc->identity);
+    const int status =
+        rx_file_write(at(s, "%s", "kernels/NVRTC"), rx_text_str(&text), text.n, error);
+    rx_text_close(&text);
+    return status;
+}
+
+// What each kernel takes of a multiprocessor: one line a kernel.
+static int
+write_resources(const struct stage *s, struct rx_error *error)
+{
+    struct rx_text text = {0}, object = {0};
+    int status = RX_OK;
+    for (int i = 0; i < s->net->n_kernels && status == RX_OK; i++) {
+        struct rx_cubin cubin;
+        rx_text_clear(&object);
+        status = rx_file_read(s->job[i].object, &object, error);
+        if (status == RX_OK && rx_cubin_read(rx_text_str(&object), object.n, &cubin))
+            rx_text_printf(&text, "%s registers %d shared %lld frame %lld\n",
+                           s->net->kernel[i]->kernel.name, cubin.registers, cubin.shared_bytes,
+                           cubin.frame_bytes);
+    }
+    if (status == RX_OK)
+        status = rx_file_write(at(s, "%s", "kernels/RESOURCES"), rx_text_str(&text), text.n, error);
+    rx_text_close(&object);
+    rx_text_close(&text);
     return status;
 }
 
@@ -169,19 +208,18 @@ static int
 link_program(const struct stage *s, const char *program, struct rx_error *error)
 {
     const char *common = s->emit->location->library, *own = s->net->target->language->runtime;
-    const char *library[2] = {common, NULL};
-    if (own != NULL) {
-        const int folder = (int)(strrchr(common, '/') - common);
-        library[0] = rx_arena_printf(&s->net->arena, "%.*s/%s", folder, common, own);
-        library[1] = common;
-    }
-    return rx_compile_link(&s->emit->compile, s->job, s->n_jobs, library, program, error);
+    if (own != NULL)
+        own = rx_arena_printf(&s->net->arena, "%.*s/%s", (int)(strrchr(common, '/') - common),
+                              common, own);
+    return rx_compile_link(&s->emit->compile, s->job, s->n_jobs, own, common, program, error);
 }
 
 static int
 build(struct stage *s, struct rx_error *error)
 {
     int status = write_kernels(s, error);
+    if (status == RX_OK && s->emit->compile.nvrtc != NULL)
+        status = write_identity(s, error);
     if (status == RX_OK)
         status = write_text(s, "plan.c", rx_network_print_plan, error);
     if (status == RX_OK)
@@ -193,6 +231,8 @@ build(struct stage *s, struct rx_error *error)
     s->job[s->n_jobs++] =
         (struct rx_compile_job){.source = at(s, "%s", "plan.c"), .object = at(s, "%s", "plan.o")};
     status = rx_compile_all(&s->emit->compile, s->job, s->n_jobs, error);
+    if (status == RX_OK && s->emit->compile.nvrtc != NULL)
+        status = write_resources(s, error);
     if (status == RX_OK)
         status = link_program(s, at(s, "%s", "train"), error);
     for (size_t i = 0; i < sizeof PROGRAMS / sizeof PROGRAMS[0] && status == RX_OK; i++)
@@ -298,6 +338,8 @@ rx_emit_only(const struct rx_emit *emit, struct rx_network *net, const char *whi
                              "--only %.100s: no kernel of %s has this name, or a hash that "
                              "starts with it: --explain lists them",
                              which, net->plan.model);
+    if (emit->compile.nvrtc != NULL)
+        return rx_error_user(error, "--only: drivers of CUDA kernels come with a later version");
     struct stage s = {.emit = emit, .net = net};
     snprintf(s.folder, sizeof s.folder, "%.4000s/only-%.8s", emit->folder, k->kernel.hash);
     struct rx_compile_job job[2];

@@ -62,14 +62,18 @@ expand_slot(void *context, const struct rx_slot *slot, struct rx_text *out)
     return "unknown slot";
 }
 
-// Reads a file of the target's templates.
+// Appends a file of the target's templates.
 static int
 read_template(const char *templates, const struct rx_language *l, const char *name,
               struct rx_text *text, struct rx_error *error)
 {
     char path[4096];
+    struct rx_text file = {0};
     snprintf(path, sizeof path, "%s/%s/%s", templates, l->folder, name);
-    return rx_file_read(path, text, error);
+    const int status = rx_file_read(path, &file, error);
+    rx_text_add(text, rx_text_str(&file));
+    rx_text_close(&file);
+    return status;
 }
 
 int
@@ -85,6 +89,8 @@ rx_render_kernel(const struct rx_machine *machine, const char *templates,
     snprintf(file, sizeof file, "templates/%s/%s", l->folder, name);
     struct rx_text text = {0}, header = {0};
     int status = read_template(templates, l, name, &text, error);
+    if (status == RX_OK && l->instructions != NULL)
+        status = read_template(templates, l, l->instructions, &header, error);
     if (status == RX_OK && l->style == RX_CALL_LAUNCH)
         status = read_template(templates, l, tile, &header, error);
     const struct rx_template_names names = {

@@ -29,6 +29,7 @@ struct rx_language {
     const char *folder;         // of its templates, below templates/
     const char *suffix;         // of a template and of a kernel: ".c"
     const char *header_suffix;  // of a tile header
+    const char *instructions;   // a header that tile headers need; NULL: none
     const char *object_suffix;  // of what a kernel is compiled to
     const char *runtime;        // the archive that is linked before librxruntime.a; NULL: none
     enum rx_call_style style;
@@ -36,11 +37,12 @@ struct rx_language {
 
 // The machine that kernels are for.
 struct rx_machine {
-    char arch[64];  // as --arch says: "native" is resolved to what it stands for
-    char isa[16];   // tile header: "avx512", "avx2", "generic"
-    int lanes;      // f32 elements of a vector
-    int registers;  // vector registers
-    int dot2;       // 1: an instruction adds the products of two pairs of bf16 to an f32
+    char arch[64];        // as --arch says: "native" is resolved to what it stands for
+    char isa[16];         // tile header: "avx512", "avx2", "generic"
+    int lanes;            // f32 elements of a vector
+    int registers;        // vector registers
+    int dot2;             // 1: an instruction adds the products of two pairs of bf16 to an f32
+    int multiprocessors;  // of a device
     int64_t l1_bytes, l2_bytes;
     int64_t l3_bytes;  // of one or a few cores: not all of a large machine's
     char flags[256];   // what the compiler is told: -march=... -mprefer-vector-width=...
@@ -93,6 +95,6 @@ struct rx_target {
                     struct rx_kernel *kernel, struct rx_error *error);
 };
 
-extern const struct rx_target rx_target_cpu;
+extern const struct rx_target rx_target_cpu, rx_target_cuda;
 
 #endif

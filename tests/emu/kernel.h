@@ -8,7 +8,7 @@
 #define __device__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
-#define __align__(n) alignas(n)
+#define __align__(n) __attribute__((aligned(n)))
 #define __constant__ static const
 // Shared memory of fixed size is one section of the library, so that the emulator finds it.
 #define __shared__ static __attribute__((section("rx_shared"), aligned(16)))

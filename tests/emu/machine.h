@@ -25,7 +25,7 @@
 #undef log
 #include "emu.h"
 
-enum { WARP = 32, CELL = 2, PAGE = 4096, SECTOR = 32, WARPS_MAX = EMU_THREADS_MAX / WARP };
+enum { WARP = 32, CELL = 1, PAGE = 4096, SECTOR = 32, WARPS_MAX = EMU_THREADS_MAX / WARP };
 
 enum state { READY, AT_WARP_OPERATION, AT_BARRIER, DONE };
 enum operation { SYNC, SHUFFLE, MMA, LDMATRIX };

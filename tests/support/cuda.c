@@ -25,6 +25,8 @@ struct config {  // cudaLaunchConfig_t
 struct cuda {
     void *runtime, *compiler, *library;
     int (*malloc)(void **p, size_t bytes);
+    int (*free)(void *p);
+    int (*unload)(void *library);
     int (*memcpy)(void *to, const void *from, size_t bytes, int kind);
     int (*synchronize)(void);
     int (*load)(void **library, const void *code, void *, void *, unsigned, void *, void *,
@@ -69,6 +71,8 @@ cuda_open(const char *folder)
     c->runtime = runtime;
     c->compiler = compiler;
     find(runtime, "cudaMalloc", &c->malloc);
+    find(runtime, "cudaFree", &c->free);
+    find(runtime, "cudaLibraryUnload", &c->unload);
     find(runtime, "cudaMemcpy", &c->memcpy);
     find(runtime, "cudaDeviceSynchronize", &c->synchronize);
     find(runtime, "cudaLibraryLoadData", &c->load);
@@ -127,8 +131,21 @@ cuda_load(struct cuda *c, const char *source, const char *name)
     size_t bytes = 0;
     void *image = cuda_compile(c, source, name, "sm_90", &bytes);
     assert_non_null(image);
-    assert_int_equal(c->load(&c->library, image, NULL, NULL, 0, NULL, NULL, 0), 0);
+    cuda_load_image(c, image);
     free(image);
+}
+
+void
+cuda_load_image(struct cuda *c, const void *image)
+{
+    assert_int_equal(c->load(&c->library, image, NULL, NULL, 0, NULL, NULL, 0), 0);
+}
+
+void
+cuda_unload(struct cuda *c)
+{
+    c->unload(c->library);
+    c->library = NULL;
 }
 
 void *
@@ -139,6 +156,12 @@ cuda_upload(struct cuda *c, const void *from, size_t bytes)
     if (from != NULL)
         assert_int_equal(c->memcpy(to, from, bytes, HOST_TO_DEVICE), 0);
     return to;
+}
+
+void
+cuda_free(struct cuda *c, void *p)
+{
+    c->free(p);
 }
 
 void
@@ -158,7 +181,9 @@ cuda_run(struct cuda *c, const struct cuda_launch *launch)
     if (status != 0)
         return status;
     const struct config config = {
-        .grid = {launch->blocks, 1, 1}, .block = {launch->threads, 1, 1}, .shared = launch->shared};
+        .grid = {launch->blocks, launch->columns > 0 ? launch->columns : 1, 1},
+        .block = {launch->threads, 1, 1},
+        .shared = launch->shared};
     status = c->launch(&config, kernel, launch->args);
     return status != 0 ? status : c->synchronize();
 }

@@ -21,16 +21,23 @@ cuda_compile(struct cuda *cuda, const char *source, const char *name, const char
 // Compiles and loads the source for the device.
 void
 cuda_load(struct cuda *cuda, const char *source, const char *name);
+// Loads what was compiled before.
+void
+cuda_load_image(struct cuda *cuda, const void *image);
+void
+cuda_unload(struct cuda *cuda);
 
 // Device memory with a copy of `bytes` from `from`, or unwritten where that is NULL.
 void *
 cuda_upload(struct cuda *cuda, const void *from, size_t bytes);
 void
 cuda_download(struct cuda *cuda, void *to, const void *from, size_t bytes);
+void
+cuda_free(struct cuda *cuda, void *p);
 
 struct cuda_launch {
     const char *kernel;
-    unsigned blocks, threads;
+    unsigned blocks, columns, threads;  // a grid of blocks x columns, columns 0 is 1
     size_t shared;
     void **args;  // pointers to the arguments
 };

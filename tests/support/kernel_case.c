@@ -7,6 +7,7 @@
 
 #include "gen/select/name.h"
 #include "runtime/base/memory.h"
+#include "tests/support/cuda_batch.h"
 #include "tests/support/kernel_batch.h"
 #include "tests/support/kernel_configs.h"
 
@@ -15,6 +16,7 @@ enum { SAMPLE_EVERY = 3 };  // cases of which one runs with a second config
 
 // Cases that wait to be compiled together.
 struct batch {
+    const struct rx_target *target;
     const struct rx_machine *machine;
     int n, failed;
     struct rx_kernel_case c[BATCH];
@@ -26,7 +28,8 @@ static void
 flush(struct batch *b)
 {
     if (b->n > 0)
-        b->failed += rx_kernel_batch(b->c, b->n, b->machine);
+        b->failed += b->target == &rx_target_cuda ? rx_cuda_batch(b->c, b->n, b->machine)
+                                                  : rx_kernel_batch(b->c, b->n, b->machine);
     b->n = 0;
 }
 
@@ -53,7 +56,7 @@ add_configs(struct batch *b, const struct rx_kernel_case *c, int number)
 {
     static struct rx_config config[RX_CASE_CONFIGS_MAX];
     const char *mode = getenv("RXGEN_TEST_CONFIGS");
-    const int n = rx_case_configs(b->machine, &c->problem, config, RX_CASE_CONFIGS_MAX);
+    const int n = rx_case_configs(b->target, b->machine, &c->problem, config, RX_CASE_CONFIGS_MAX);
     if (n < 1) {
         fprintf(stderr, "%s: no config is applicable\n", c->label);
         b->failed++;
@@ -67,15 +70,22 @@ add_configs(struct batch *b, const struct rx_kernel_case *c, int number)
     }
 }
 
+static const struct rx_target *
+target_of(const char *arch)
+{
+    return strncmp(arch, "sm_", 3) == 0 ? &rx_target_cuda : &rx_target_cpu;
+}
+
 int
 rx_kernel_cases(const struct rx_kernel_case *cases, int n_cases, const char *arch)
 {
     struct rx_error error = {0};
     struct rx_machine machine;
-    if (rx_target_cpu.machine(arch, &machine, &error) != RX_OK)
+    const struct rx_target *target = target_of(arch);
+    if (target->machine(arch, &machine, &error) != RX_OK)
         return fprintf(stderr, "%s\n", error.text), n_cases;
     struct batch *b = rx_memory_alloc(sizeof *b);
-    *b = (struct batch){.machine = &machine};
+    *b = (struct batch){.target = target, .machine = &machine};
     for (int i = 0; i < n_cases; i++)
         if (cases[i].config != NULL)
             add(b, &cases[i], cases[i].config);
@@ -85,6 +95,12 @@ rx_kernel_cases(const struct rx_kernel_case *cases, int n_cases, const char *arc
     const int failed = b->failed;
     free(b);
     return failed;
+}
+
+int
+rx_case_available(const char *arch)
+{
+    return strncmp(arch, "sm_", 3) != 0 || rx_cuda_batch_available();
 }
 
 int

@@ -17,6 +17,15 @@ struct rx_kernel_case {
     const float *hyper;              // [RX_HYPER_N], NULL: usual values
 };
 
+// Where the same cases run on another architecture, it is defined before they are included.
+#ifndef RX_CASE_ARCH
+#define RX_CASE_ARCH "native"
+#endif
+
+// Whether kernels of an architecture can run here: those of a CUDA device run on the emulated one.
+int
+rx_case_available(const char *arch);
+
 // Runs all cases for an architecture ("native" ..., also one that this machine is not); returns how
 // many failed, each with a line on stderr that says which operand was wrong by how much. A kernel
 // that writes outside of its operands or of its scratch memory, or touches what it may only read,

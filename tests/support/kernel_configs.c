@@ -6,6 +6,7 @@
 enum { ROWS_MAX = 16, VECTORS_MAX = 4 };  // of the register tiles that are tried
 
 struct list {
+    const struct rx_target *target;
     const struct rx_machine *machine;
     const struct rx_problem *problem;
     struct rx_config *config;
@@ -26,7 +27,7 @@ add(struct list *list, const struct rx_config *config)
 {
     struct rx_text why = {0};
     if (list->n < list->max && !known(list, config) &&
-        rx_target_cpu.applicable(list->machine, list->problem, config, &why))
+        list->target->applicable(list->machine, list->problem, config, &why))
         list->config[list->n++] = *config;
     rx_text_close(&why);
 }
@@ -67,11 +68,12 @@ has_sibling(const struct list *list, int i)
 }
 
 int
-rx_case_configs(const struct rx_machine *machine, const struct rx_problem *problem,
-                struct rx_config *config, int max)
+rx_case_configs(const struct rx_target *target, const struct rx_machine *machine,
+                const struct rx_problem *problem, struct rx_config *config, int max)
 {
-    struct list list = {.machine = machine, .problem = problem, .config = config, .max = max};
-    list.n = rx_target_cpu.candidates(machine, problem, config, max);
+    struct list list = {
+        .target = target, .machine = machine, .problem = problem, .config = config, .max = max};
+    list.n = target->candidates(machine, problem, config, max);
     const int candidates = list.n;
     for (int i = 0; i < candidates; i++)
         if (!has_sibling(&list, i))

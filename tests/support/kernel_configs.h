@@ -10,7 +10,7 @@ enum { RX_CASE_CONFIGS_MAX = 1024 };
 // tasks of one unit, of an odd number and of more than there are, more register tiles. All are
 // applicable and none comes twice. Returns how many.
 int
-rx_case_configs(const struct rx_machine *machine, const struct rx_problem *problem,
-                struct rx_config *config, int max);
+rx_case_configs(const struct rx_target *target, const struct rx_machine *machine,
+                const struct rx_problem *problem, struct rx_config *config, int max);
 
 #endif

@@ -16,10 +16,12 @@
 #include "runtime/base/memory.h"
 #include "runtime/safetensors.h"
 #include "tests/support/command.h"
+#include "tests/support/cuda_batch.h"
 #include "tests/support/folder.h"
 #include "tests/support/formula.h"
 
 enum { PATH_CHARS = 512 };
+enum { CUDA_STEPS = 4, AGAIN_STEPS = 2 };  // on an emulated device, and of a second run there
 
 // The networks run in f32. Logits: some tens of layers, each with relative errors of 2^-24 times
 // the root of the products summed, end at about 1e-6 of their rms; losses of a whole run stay
@@ -30,6 +32,7 @@ static const double weights_tolerance = 2e-4;
 
 struct trajectory {
     json_t *golden;
+    const char *target;  // what --target is given
     const char *folder;  // that of temporary
     struct rx_test_folder temporary;
     int n, c, h, w, classes;
@@ -64,8 +67,8 @@ build_network(const struct trajectory *t, const char *form)
     struct rx_command c = {0};
     size_t i;
     json_t *setting;
-    rx_command_add(&c, "%s --quiet --target cpu --form %s --out %s/net", rx_command_rxgen(), form,
-                   t->folder);
+    rx_command_add(&c, "%s --quiet --target %s --form %s --out %s/net", rx_command_rxgen(),
+                   t->target, form, t->folder);
     json_array_foreach(json_object_get(t->golden, "set"), i, setting)
         rx_command_add(&c, "--set %s", json_string_value(setting));
     rx_command_add(&c, "%s", json_string_value(json_object_get(t->golden, "model")));
@@ -263,7 +266,7 @@ train(const struct trajectory *t, const json_t *run, int steps, struct rx_comman
 }
 
 static void
-check_steps(const char *name, const json_t *run, const char *output)
+check_steps(const char *name, const json_t *run, int steps, const char *output)
 {
     const json_t *losses = json_object_get(run, "losses"), *rates = json_object_get(run, "rates");
     size_t step = 0;
@@ -284,7 +287,17 @@ check_steps(const char *name, const json_t *run, const char *output)
         }
         json_decref(object);
     }
-    assert_int_equal(step, json_array_size(losses));
+    assert_int_equal(step, steps);
+}
+
+// The losses of a run as they were printed, without the times; the caller frees them.
+static char *
+losses_of(const char *output)
+{
+    struct rx_text text = {0};
+    for (const char *at = output; (at = strstr(at, "\"loss\":")) != NULL; at++)
+        rx_text_printf(&text, "%.*s ", (int)strcspn(at, ","), at);
+    return text.s;
 }
 
 // Compares tensors `prefix`name of a file with the probes {norm, product, own bound} of a golden;
@@ -323,7 +336,7 @@ check_run(const struct trajectory *t, const char *name, const json_t *run)
     const int steps = (int)json_array_size(json_object_get(run, "losses"));
     struct rx_command c = {0};
     train(t, run, steps, &c);
-    check_steps(name, run, rx_text_str(&c.out));
+    check_steps(name, run, steps, rx_text_str(&c.out));
     rx_command_close(&c);
     check_probes(t, "trained.safetensors", "", json_object_get(run, "weights"), weights_tolerance);
 }
@@ -341,7 +354,7 @@ check_first_gradients(const struct trajectory *t, const json_t *run)
 void
 rx_trajectory_check(const char *golden, const char *form, enum rx_trajectory_runs runs)
 {
-    struct trajectory t;
+    struct trajectory t = {.target = "cpu"};
     open_trajectory(&t, golden);
     build_network(&t, form);
     write_weights(&t);
@@ -359,5 +372,29 @@ rx_trajectory_check(const char *golden, const char *form, enum rx_trajectory_run
             break;
         check_run(&t, name, run);
     }
+    close_trajectory(&t);
+}
+
+void
+rx_trajectory_check_cuda(const char *golden, const char *form)
+{
+    struct trajectory t = {.target = "cuda --arch sm_90"};
+    rx_cuda_batch_select();
+    open_trajectory(&t, golden);
+    build_network(&t, form);
+    write_weights(&t);
+    write_data(&t);
+    check_logits(&t);
+    void *iter = json_object_iter(json_object_get(t.golden, "runs"));
+    const json_t *run = json_object_iter_value(iter);
+    struct rx_command c = {0}, again = {0};
+    train(&t, run, CUDA_STEPS, &c);
+    check_steps(json_object_iter_key(iter), run, CUDA_STEPS, rx_text_str(&c.out));
+    train(&t, run, AGAIN_STEPS, &again);
+    char *losses = losses_of(rx_text_str(&c.out)), *same = losses_of(rx_text_str(&again.out));
+    assert_memory_equal(losses, same, strlen(same));
+    free(losses), free(same);
+    rx_command_close(&c);
+    rx_command_close(&again);
     close_trajectory(&t);
 }

@@ -1,0 +1,154 @@
+// The configs that could compute a problem. The skeleton follows from the operation and the layout
+// of the weights; what is open is the tile.
+#include <assert.h>
+#include <string.h>
+
+#include "gen/target/cuda/cuda.h"
+#include "runtime/weights.h"
+
+enum { ROW_MAX = 256 };       // threads of a row
+enum { PIXELS = 64 };         // of a block of a pointwise kernel
+enum { CHANNELS_MAX = 128 };  // of it
+
+struct list {
+    const struct rx_machine *machine;
+    const struct rx_problem *problem;
+    struct rx_config config[RX_CANDIDATES_MAX];
+    int n;
+};
+
+// Adds the config if it is applicable.
+static void
+add(struct list *list, const struct rx_config *config)
+{
+    struct rx_text why = {0};
+    if (rx_cuda_applicable(list->machine, list->problem, config, &why)) {
+        assert(list->n < RX_CANDIDATES_MAX);
+        list->config[list->n++] = *config;
+    }
+    rx_text_close(&why);
+}
+
+static int
+lanes_of(const struct list *list)
+{
+    return rx_cuda_lanes_fit(list->problem, list->machine->lanes) ? list->machine->lanes : 1;
+}
+
+// Tiles of pixels by channels, in threads of m pixels by n vectors of 4 lanes (or 4 n of 1).
+static const struct {
+    int pixels, w, m, n;
+} tiles[] = {
+    {128, 128, 8, 2}, {128, 64, 8, 1}, {64, 128, 8, 1}, {64, 64, 4, 1},
+    {64, 32, 4, 1},   {64, 16, 4, 1},  {32, 32, 2, 1},
+};
+
+static void
+add_product(struct list *list)
+{
+    const int lanes = lanes_of(list);
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++)
+        add(list, &(struct rx_config){.skeleton = rx_problem_op_text(list->problem->op),
+                                      .lanes = lanes,
+                                      .tile_pixels = tiles[i].pixels,
+                                      .tile_m = tiles[i].m,
+                                      .tile_n = tiles[i].n * list->machine->lanes / lanes,
+                                      .tile_w = tiles[i].w});
+}
+
+// The same on tensor cores, in warps of m * 16 pixels by n * 32 channels.
+static void
+add_mma(struct list *list)
+{
+    static const char *const skeleton[] = {"conv_fwd.mma", "conv_dgrad.mma", "conv_wgrad.mma"};
+    static const struct {
+        int pixels, w, m, n;
+    } warps[] = {
+        {128, 128, 2, 2}, {128, 64, 2, 1}, {64, 64, 2, 1}, {128, 32, 2, 1}, {64, 32, 1, 1}};
+    for (size_t i = 0; i < sizeof warps / sizeof *warps; i++)
+        add(list, &(struct rx_config){.skeleton = skeleton[list->problem->op - RX_PROBLEM_CONV_FWD],
+                                      .lanes = RX_CUDA_MMA_LANES,
+                                      .tile_pixels = warps[i].pixels,
+                                      .tile_m = warps[i].m,
+                                      .tile_n = warps[i].n,
+                                      .tile_w = warps[i].w});
+}
+
+// The narrowest row of threads, a power of two, that holds all channels.
+static int
+row_width(int channels, int lanes)
+{
+    int width = lanes;
+    while (width < channels && width < CHANNELS_MAX && width / lanes < ROW_MAX)
+        width *= 2;
+    return width;
+}
+
+static void
+add_pixels(struct list *list, const char *skeleton)
+{
+    const struct rx_geometry *g = &list->problem->geometry;
+    const int lanes = lanes_of(list), wide = g->c > g->k ? g->c : g->k;
+    add(list, &(struct rx_config){.skeleton = skeleton,
+                                  .lanes = lanes,
+                                  .tile_pixels = PIXELS,
+                                  .tile_w = row_width(wide, lanes)});
+}
+
+static void
+add_flat(struct list *list)
+{
+    const enum rx_problem_op op = list->problem->op;
+    add(list, &(struct rx_config){.skeleton = rx_problem_op_text(op),
+                                  .lanes = 1,
+                                  .tile_pixels = rx_cuda_flat_units(op)});
+}
+
+static int
+better(const struct list *list, const struct rx_config *a, const struct rx_config *b)
+{
+    return rx_cuda_estimate(list->machine, list->problem, a) <
+           rx_cuda_estimate(list->machine, list->problem, b);
+}
+
+// Best first; equal ones keep the order in which they were made.
+static void
+sort(struct list *list)
+{
+    for (int i = 1; i < list->n; i++) {
+        const struct rx_config config = list->config[i];
+        int j = i;
+        for (; j > 0 && better(list, &config, &list->config[j - 1]); j--)
+            list->config[j] = list->config[j - 1];
+        list->config[j] = config;
+    }
+}
+
+static void
+add_convolution(struct list *list)
+{
+    static const char *const narrow[] = {"gconv_fwd", "gconv_dgrad", "gconv_wgrad"};
+    if (rx_weights_layout(&list->problem->geometry) == RX_LAYOUT_LANES)
+        add_pixels(list, narrow[list->problem->op - RX_PROBLEM_CONV_FWD]);
+    else {
+        add_mma(list);
+        add_product(list);
+    }
+}
+
+int
+rx_cuda_candidates(const struct rx_machine *machine, const struct rx_problem *problem,
+                   struct rx_config *config, int max)
+{
+    struct list list = {.machine = machine, .problem = problem};
+    if (problem->op <= RX_PROBLEM_CONV_WGRAD)
+        add_convolution(&list);
+    else if (problem->op <= RX_PROBLEM_MAP)
+        add_pixels(&list, rx_problem_op_text(problem->op));
+    else
+        add_flat(&list);
+    sort(&list);
+    const int n = list.n < max ? list.n : max;
+    memcpy(config, list.config, (size_t)n * sizeof *config);
+    return n;
+}

@@ -1,0 +1,50 @@
+// The CUDA target's own parts; rx_target_cuda is what others see.
+#ifndef RX_TARGET_CUDA_CUDA_H
+#define RX_TARGET_CUDA_CUDA_H
+
+#include "gen/target/target.h"
+
+extern const struct rx_language rx_cuda_language;
+
+int
+rx_cuda_machine(const char *arch, struct rx_machine *machine, struct rx_error *error);
+int
+rx_cuda_applicable(const struct rx_machine *machine, const struct rx_problem *problem,
+                   const struct rx_config *config, struct rx_text *why);
+int
+rx_cuda_candidates(const struct rx_machine *machine, const struct rx_problem *problem,
+                   struct rx_config *config, int max);
+int
+rx_cuda_describe(const struct rx_machine *machine, const char *templates, const char *toolchain,
+                 const struct rx_problem *problem, const struct rx_config *config,
+                 struct rx_kernel *kernel, struct rx_error *error);
+
+// Predicted seconds an image, in a batch that keeps the device busy: the roofline of the problem,
+// with what tiles waste.
+double
+rx_cuda_estimate(const struct rx_machine *machine, const struct rx_problem *problem,
+                 const struct rx_config *config);
+
+// Whether a skeleton multiplies on tensor cores: a variant NAME.mma.
+int
+rx_cuda_is_mma(const struct rx_config *config);
+
+enum { RX_CUDA_MMA_ROWS = 16, RX_CUDA_MMA_COLUMNS = 32, RX_CUDA_MMA_LANES = 8 };
+
+// Threads of a block of this config.
+int
+rx_cuda_block(const struct rx_problem *problem, const struct rx_config *config);
+
+// Blocks side by side that make one tile of pixels (or, of a weight gradient, one part).
+int
+rx_cuda_columns(const struct rx_problem *problem, const struct rx_config *config);
+
+// Units of a block of a kernel without chains: an image, some channels, or an element a thread.
+int
+rx_cuda_flat_units(enum rx_problem_op op);
+
+// Channels of the maps that a vector of `lanes` must divide: 1 where it does.
+int
+rx_cuda_lanes_fit(const struct rx_problem *problem, int lanes);
+
+#endif

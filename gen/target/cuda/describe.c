@@ -1,0 +1,210 @@
+// What the plan must know of a chosen kernel: its grid, its block, its parts.
+#include <stdio.h>
+#include <string.h>
+
+#include "gen/select/name.h"
+#include "gen/target/cuda/cuda.h"
+#include "runtime/base/file.h"
+#include "runtime/weights.h"
+
+enum { WARP = 32, BLOCK = 256, LOSS_BLOCK = 128 };  // threads
+enum { BN_CHANNELS = 32 };                          // of a block that adds up parts
+enum { BLOCKS_A_MULTIPROCESSOR = 2 };               // that should run at least
+enum { PARTS_MAX = 512, WEIGHTS_PARTS_MAX = 64 };
+
+static int64_t
+round_up(int64_t n, int64_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+static int
+tiles(int n, int tile)
+{
+    return (n + tile - 1) / tile;
+}
+
+int
+rx_cuda_is_mma(const struct rx_config *config)
+{
+    return strchr(config->skeleton, '.') != NULL;
+}
+
+int
+rx_cuda_flat_units(enum rx_problem_op op)
+{
+    if (op == RX_PROBLEM_BN_COEF || op == RX_PROBLEM_BN_GRAD_COEF)
+        return BN_CHANNELS;
+    return op == RX_PROBLEM_LOSS ? 1 : BLOCK;
+}
+
+int
+rx_cuda_block(const struct rx_problem *p, const struct rx_config *config)
+{
+    if (rx_cuda_is_mma(config))
+        return WARP * (config->tile_pixels / (RX_CUDA_MMA_ROWS * config->tile_m)) *
+               (config->tile_w / (RX_CUDA_MMA_COLUMNS * config->tile_n));
+    if (config->tile_m > 0)
+        return config->tile_pixels / config->tile_m *
+               (config->tile_w / (config->tile_n * config->lanes));
+    return p->op == RX_PROBLEM_LOSS ? LOSS_BLOCK : BLOCK;
+}
+
+static int
+product_columns(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const int cg = g->c / g->groups, kg = g->k / g->groups;
+    if (p->op == RX_PROBLEM_CONV_WGRAD)
+        return g->groups * tiles(g->r * g->s * cg, config->tile_pixels) *
+               tiles((int)round_up(kg, RX_BLOCK), config->tile_w);
+    return g->groups * tiles(p->op == RX_PROBLEM_CONV_DGRAD ? cg : kg, config->tile_w);
+}
+
+int
+rx_cuda_columns(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_geometry *g = &p->geometry;
+    if (config->tile_m > 0)
+        return product_columns(p, config);
+    if (config->tile_w == 0)
+        return 1;
+    if (p->op == RX_PROBLEM_CONV_WGRAD)
+        return g->r * g->s * tiles((int)round_up(g->k, RX_BLOCK), config->tile_w);
+    const int in = rx_problem_epilogue_domain(p->op) == RX_DOMAIN_IN;
+    return tiles(in ? g->c : g->k, config->tile_w);
+}
+
+static int
+has_sums(const struct rx_problem *p)
+{
+    for (int i = 0; i < p->epilogue.n; i++)
+        if (p->epilogue.step[i].op == RX_STEP_STATS || p->epilogue.step[i].op == RX_STEP_SUMS)
+            return 1;
+    return 0;
+}
+
+// Enough for all multiprocessors; each part of a weight gradient is as large as the weights, so
+// there are no more than that.
+static int
+parts(const struct rx_machine *machine, const struct rx_kernel *k)
+{
+    const int weights = k->problem->op == RX_PROBLEM_CONV_WGRAD;
+    if (!weights && !has_sums(k->problem))
+        return 0;
+    const int wanted = tiles(machine->multiprocessors * BLOCKS_A_MULTIPROCESSOR, k->columns);
+    const int most = weights ? WEIGHTS_PARTS_MAX : PARTS_MAX;
+    return wanted < most ? wanted : most;
+}
+
+static int64_t
+vector_count(const struct rx_problem *p)
+{
+    const int i = rx_problem_find(p, RX_OPERAND_VECTOR, 0);
+    return i < 0 ? 0 : p->operand[i].c;
+}
+
+static int64_t
+transposed_count(const struct rx_geometry *g)
+{
+    const struct rx_geometry turned = rx_weights_transposed(g);
+    return rx_weights_count(&turned);
+}
+
+// Units of the grid: tiles of pixels, images of a pooling over all of them, elements.
+static void
+set_grid(struct rx_kernel *k)
+{
+    const struct rx_problem *p = k->problem;
+    const struct rx_geometry *g = &p->geometry;
+    k->task_divisor = k->config.tile_pixels;
+    k->columns = rx_cuda_columns(p, &k->config);
+    switch (p->op) {
+    case RX_PROBLEM_CONV_FWD:
+    case RX_PROBLEM_CONV_WGRAD:
+    case RX_PROBLEM_MAXPOOL:
+        k->task_image = (int64_t)g->oh * g->ow;
+        break;
+    case RX_PROBLEM_CONV_DGRAD:
+    case RX_PROBLEM_MAXPOOL_GRAD:
+    case RX_PROBLEM_GAP_GRAD:
+    case RX_PROBLEM_MAP:
+        k->task_image = (int64_t)g->h * g->w;
+        break;
+    case RX_PROBLEM_GAP:
+    case RX_PROBLEM_LOSS:
+        k->task_image = 1;
+        break;
+    case RX_PROBLEM_TRANSPOSE:
+        k->task_fixed = transposed_count(g);
+        break;
+    default:
+        k->task_fixed = vector_count(p);
+        break;
+    }
+}
+
+static int
+add_file(struct rx_text *key, const char *templates, const char *name, const char *suffix,
+         struct rx_error *error)
+{
+    char path[4096];
+    struct rx_text text = {0};
+    snprintf(path, sizeof path, "%s/cuda/%s%s", templates, name, suffix);
+    const int status = rx_file_read(path, &text, error);
+    rx_text_add(key, rx_text_str(&text));
+    rx_text_close(&text);
+    return status;
+}
+
+// The key: problem, config, template with its tile header, toolchain, and the renderer's version.
+static int
+set_hash(struct rx_kernel *k, const struct rx_machine *machine, const char *templates,
+         const char *toolchain, struct rx_error *error)
+{
+    struct rx_text key = {0};
+    rx_text_printf(&key, "rxgen " RX_VERSION "\n%s %s\n", toolchain, machine->flags);
+    rx_problem_print(k->problem, &key);
+    rx_config_print(&k->config, &key);
+    char tile[32];
+    snprintf(tile, sizeof tile, "tile_%s", machine->isa);
+    int status = add_file(&key, templates, k->config.skeleton, ".cu", error);
+    if (status == RX_OK)
+        status = add_file(&key, templates, tile, ".cuh", error);
+    if (status == RX_OK)
+        status = add_file(&key, templates, rx_cuda_language.instructions, "", error);
+    rx_hash_bytes(rx_text_str(&key), key.n, k->hash);
+    rx_text_close(&key);
+    return status;
+}
+
+int
+rx_cuda_describe(const struct rx_machine *machine, const char *templates, const char *toolchain,
+                 const struct rx_problem *problem, const struct rx_config *config,
+                 struct rx_kernel *kernel, struct rx_error *error)
+{
+    *kernel =
+        (struct rx_kernel){.problem = problem, .config = *config, .language = &rx_cuda_language};
+    struct rx_text why = {0};
+    int status = RX_OK;
+    if (!rx_cuda_applicable(machine, problem, config, &why))
+        status = rx_error_refused(error, "%s", rx_text_str(&why));
+    rx_text_close(&why);
+    if (status == RX_OK)
+        status = set_hash(kernel, machine, templates, toolchain, error);
+    if (status != RX_OK)
+        return status;
+    rx_kernel_name_write(problem, config, kernel->hash, kernel->name);
+    set_grid(kernel);
+    kernel->block = rx_cuda_block(problem, config);
+    kernel->parts = parts(machine, kernel);
+    const struct rx_work work = rx_problem_work(problem);
+    kernel->flops_image = work.flops_image;
+    kernel->flops_fixed = work.flops_fixed;
+    kernel->bytes_image = work.bytes_image;
+    kernel->bytes_fixed = work.bytes_fixed;
+    kernel->estimate = rx_cuda_estimate(machine, problem, config);
+    snprintf(kernel->why, sizeof kernel->why,
+             "predicted: %.4g us an image of a large batch on H100", kernel->estimate * 1e6);
+    return RX_OK;
+}

@@ -1,0 +1,66 @@
+// The roofline estimate: no device, the same answer everywhere.
+#include "gen/target/cuda/cuda.h"
+#include "runtime/weights.h"
+
+// An H100: what is compared is configs, on one device.
+static const double memory_bytes_per_s = 0.90 * 3.35e12;
+static const double flops_per_s = 132 * 128 * 2 * 1.755e9;  // FFMA
+static const double mma_flops_per_s = 632e12;               // mma.sync, one in 6 cycles
+static const double loads_per_multiply = 4;  // a shared load takes the issue of so many multiplies
+
+enum { BATCH = 256 };
+
+static double
+round_up(double n, double to)
+{
+    const double tiles = (double)(int64_t)((n + to - 1) / to);
+    return tiles * to;
+}
+
+// Multiplies of whole tiles for each one that is needed.
+static double
+waste(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const double cg = g->c / g->groups, kg = g->k / g->groups, taps = (double)g->r * g->s * cg;
+    if (p->op == RX_PROBLEM_CONV_WGRAD)
+        return round_up(kg, config->tile_w) / kg * round_up(taps, config->tile_pixels) / taps;
+    const double channels = p->op == RX_PROBLEM_CONV_DGRAD ? cg : kg;
+    const double strided = p->op == RX_PROBLEM_CONV_DGRAD ? (double)g->stride * g->stride : 1;
+    return round_up(channels, config->tile_w) / channels * strided;
+}
+
+// Share of the multiply peak that a thread's tile can reach.
+static double
+tile_share(const struct rx_config *config)
+{
+    const double multiplies = (double)config->tile_m * config->tile_n * config->lanes;
+    const double loads = config->tile_m / 4.0 + config->tile_n * config->lanes / 4.0;
+    return multiplies / (multiplies + loads_per_multiply * loads);
+}
+
+// The same on tensor cores: loads of fragments for each product.
+static double
+mma_share(const struct rx_config *config)
+{
+    const double multiplies = 4.0 * config->tile_m * config->tile_n;
+    return multiplies / (multiplies + config->tile_m + 2.0 * config->tile_n);
+}
+
+double
+rx_cuda_estimate(const struct rx_machine *machine, const struct rx_problem *p,
+                 const struct rx_config *config)
+{
+    (void)machine;
+    const struct rx_work work = rx_problem_work(p);
+    const double memory = (work.bytes_image + work.bytes_fixed / BATCH) / memory_bytes_per_s;
+    const double flops = work.flops_image + work.flops_fixed / BATCH;
+    if (rx_cuda_is_mma(config)) {
+        const double compute = flops * waste(p, config) / (mma_flops_per_s * mma_share(config));
+        return compute + memory;  // until copies are asynchronous: a block does one or the other
+    }
+    double compute = flops / flops_per_s;
+    if (config->tile_m > 0)
+        compute *= waste(p, config) / tile_share(config);
+    return compute > memory ? compute : memory;
+}

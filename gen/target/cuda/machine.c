@@ -1,0 +1,45 @@
+// Architectures that kernels can be made for, and this machine's own device.
+#include <stdio.h>
+#include <string.h>
+
+#include "gen/target/cuda/cuda.h"
+#include "runtime/base/cuda.h"
+
+// Multiprocessors of the largest common device of each.
+static const struct {
+    const char *arch;
+    int multiprocessors;
+} archs[] = {
+    {"sm_80", 108},  {"sm_86", 84},   {"sm_89", 128},  {"sm_90", 132},
+    {"sm_90a", 132}, {"sm_100", 148}, {"sm_120", 170},
+};
+
+enum { N_ARCHS = sizeof archs / sizeof archs[0], LANES = 4 };
+
+int
+rx_cuda_machine(const char *arch, struct rx_machine *machine, struct rx_error *error)
+{
+    char own[RX_CUDA_ARCH_CHARS];
+    if (strcmp(arch, "native") == 0) {
+        struct rx_error why = {0};
+        if (rx_cuda_device_arch(own, &why) != RX_OK)
+            return rx_error_user(error,
+                                 "--arch native: no device answers (%.600s): name an architecture: "
+                                 "sm_80 sm_86 sm_89 sm_90 sm_90a sm_100 sm_120",
+                                 why.text);
+        arch = own;
+    }
+    for (int i = 0; i < N_ARCHS; i++) {
+        if (strcmp(archs[i].arch, arch) != 0)
+            continue;
+        *machine = (struct rx_machine){.lanes = LANES, .multiprocessors = archs[i].multiprocessors};
+        snprintf(machine->arch, sizeof machine->arch, "%s", arch);
+        snprintf(machine->isa, sizeof machine->isa, "simt");
+        snprintf(machine->flags, sizeof machine->flags, "--gpu-architecture=%s", arch);
+        return RX_OK;
+    }
+    return rx_error_user(error,
+                         "--arch %.40s: no such CUDA architecture; these exist: native sm_80 sm_86 "
+                         "sm_89 sm_90 sm_90a sm_100 sm_120",
+                         arch);
+}

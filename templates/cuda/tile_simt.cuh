@@ -1,0 +1,269 @@
+// What the skeletons are made of: a vector of RX_LANES neighbouring channels that a thread holds,
+// loads and stores of it, and the sums of a block's threads. A kernel holds the parts that it uses.
+#ifndef RX_TILE_SIMT_CUH
+#define RX_TILE_SIMT_CUH
+
+#include "rx_ptx.cuh"
+
+//@ part rx_v
+struct rx_v {
+    float v[RX_LANES];
+
+    __device__ __forceinline__ rx_v operator+(const rx_v &b) const
+    {
+        rx_v r;
+#pragma unroll
+        for (int i = 0; i < RX_LANES; i++)
+            r.v[i] = v[i] + b.v[i];
+        return r;
+    }
+    __device__ __forceinline__ rx_v operator-(const rx_v &b) const
+    {
+        rx_v r;
+#pragma unroll
+        for (int i = 0; i < RX_LANES; i++)
+            r.v[i] = v[i] - b.v[i];
+        return r;
+    }
+    __device__ __forceinline__ rx_v operator*(const rx_v &b) const
+    {
+        rx_v r;
+#pragma unroll
+        for (int i = 0; i < RX_LANES; i++)
+            r.v[i] = v[i] * b.v[i];
+        return r;
+    }
+    __device__ __forceinline__ void operator+=(const rx_v &b)
+    {
+        *this = *this + b;
+    }
+};
+
+//@ part rx_set1
+static __device__ __forceinline__ rx_v
+rx_set1(float x)
+{
+    rx_v r;
+#pragma unroll
+    for (int i = 0; i < RX_LANES; i++)
+        r.v[i] = x;
+    return r;
+}
+
+//@ part rx_zero
+static __device__ __forceinline__ rx_v
+rx_zero()
+{
+    return rx_set1(0.0f);
+}
+
+//@ part rx_relu
+// a > 0 ? a : 0
+static __device__ __forceinline__ rx_v
+rx_relu(rx_v a)
+{
+#pragma unroll
+    for (int i = 0; i < RX_LANES; i++)
+        a.v[i] = a.v[i] > 0.0f ? a.v[i] : 0.0f;
+    return a;
+}
+
+//@ part rx_mask
+// b > 0 ? a : 0
+static __device__ __forceinline__ rx_v
+rx_mask(rx_v a, rx_v b)
+{
+#pragma unroll
+    for (int i = 0; i < RX_LANES; i++)
+        a.v[i] = b.v[i] > 0.0f ? a.v[i] : 0.0f;
+    return a;
+}
+
+//@ part rx_axpy
+// acc += a * x
+static __device__ __forceinline__ void
+rx_axpy(rx_v &acc, float a, const rx_v &x)
+{
+#pragma unroll
+    for (int i = 0; i < RX_LANES; i++)
+        acc.v[i] = fmaf(a, x.v[i], acc.v[i]);
+}
+
+//@ part rx_load
+static __device__ __forceinline__ rx_v
+rx_load(const float *p)
+{
+    rx_v r;
+    if constexpr (RX_LANES % 4 == 0) {
+#pragma unroll
+        for (int i = 0; i < RX_LANES; i += 4) {
+            const uint4 u = rx_load16(p + i);
+            r.v[i] = __uint_as_float(u.x);
+            r.v[i + 1] = __uint_as_float(u.y);
+            r.v[i + 2] = __uint_as_float(u.z);
+            r.v[i + 3] = __uint_as_float(u.w);
+        }
+    } else {
+#pragma unroll
+        for (int i = 0; i < RX_LANES; i++)
+            r.v[i] = p[i];
+    }
+    return r;
+}
+
+//@ part rx_store
+static __device__ __forceinline__ void
+rx_store(float *p, const rx_v &a)
+{
+    if constexpr (RX_LANES % 4 == 0) {
+#pragma unroll
+        for (int i = 0; i < RX_LANES; i += 4)
+            rx_store16(p + i, {__float_as_uint(a.v[i]), __float_as_uint(a.v[i + 1]),
+                               __float_as_uint(a.v[i + 2]), __float_as_uint(a.v[i + 3])});
+    } else {
+#pragma unroll
+        for (int i = 0; i < RX_LANES; i++)
+            p[i] = a.v[i];
+    }
+}
+
+//@ part rx_load_bf16
+// bf16 is the upper half of an f32.
+static __device__ __forceinline__ rx_v
+rx_load_bf16(const unsigned short *p)
+{
+    rx_v r;
+    if constexpr (RX_LANES % 8 == 0) {
+#pragma unroll
+        for (int i = 0; i < RX_LANES; i += 8) {
+            const uint4 u = rx_load16(p + i);
+            const unsigned pair[] = {u.x, u.y, u.z, u.w};
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+                r.v[i + 2 * j] = __uint_as_float(pair[j] << 16);
+                r.v[i + 2 * j + 1] = __uint_as_float(pair[j] & 0xffff0000u);
+            }
+        }
+    } else {
+#pragma unroll
+        for (int i = 0; i < RX_LANES; i++)
+            r.v[i] = __uint_as_float((unsigned)p[i] << 16);
+    }
+    return r;
+}
+
+//@ part rx_store_bf16
+// To nearest, ties to even; a NaN becomes quiet. Returns what was stored.
+static __device__ __forceinline__ rx_v
+rx_store_bf16(unsigned short *p, const rx_v &a)
+{
+    rx_v r;
+    unsigned bits[RX_LANES];
+#pragma unroll
+    for (int i = 0; i < RX_LANES; i++) {
+        const unsigned u = __float_as_uint(a.v[i]);
+        const unsigned up = a.v[i] != a.v[i] ? u | 0x400000u : u + 0x7fffu + (u >> 16 & 1u);
+        bits[i] = up & 0xffff0000u;
+        r.v[i] = __uint_as_float(bits[i]);
+    }
+    if constexpr (RX_LANES % 8 == 0) {
+#pragma unroll
+        for (int i = 0; i < RX_LANES; i += 8)
+            rx_store16(p + i, {bits[i] >> 16 | bits[i + 1], bits[i + 2] >> 16 | bits[i + 3],
+                               bits[i + 4] >> 16 | bits[i + 5], bits[i + 6] >> 16 | bits[i + 7]});
+    } else {
+#pragma unroll
+        for (int i = 0; i < RX_LANES; i++)
+            p[i] = (unsigned short)(bits[i] >> 16);
+    }
+    return r;
+}
+
+//@ part rx_pack8
+// Eight channels as bf16.
+static __device__ __forceinline__ uint4
+rx_pack8(const rx_v &a)
+{
+    return {rx_pack_bf16(a.v[0], a.v[1]), rx_pack_bf16(a.v[2], a.v[3]),
+            rx_pack_bf16(a.v[4], a.v[5]), rx_pack_bf16(a.v[6], a.v[7])};
+}
+
+//@ part rx_moments
+// Count, sum and sum of squares of what a thread has seen, from its first value on: the shift keeps
+// the digits that sums of raw squares lose where the mean is far from zero.
+struct rx_moments {
+    float count;
+    rx_v shift, sum, square;
+};
+
+//@ part rx_moments_add
+static __device__ __forceinline__ void
+rx_moments_add(rx_moments &m, const rx_v &x)
+{
+    if (m.count == 0.0f)
+        m.shift = x;
+    m.count += 1.0f;
+    const rx_v d = x - m.shift;
+    m.sum += d;
+    m.square += d * d;
+}
+
+//@ part rx_block_sum
+// Adds up what the ROWS rows of a block's threads have for WIDTH channels, in the rows' order;
+// part[0 .. channels) gets it. `shared` holds ROWS * WIDTH floats.
+template <int ROWS, int WIDTH>
+static __device__ __forceinline__ void
+rx_block_sum(double *part, float *shared, const rx_v &own, int row, int column, int channels)
+{
+    rx_store(shared + row * WIDTH + column, own);
+    __syncthreads();
+    for (int i = row * (WIDTH / RX_LANES) + column / RX_LANES; i < WIDTH;
+         i += ROWS * (WIDTH / RX_LANES)) {
+        double sum = 0.0;
+        for (int r = 0; r < ROWS; r++)
+            sum += (double)shared[r * WIDTH + i];
+        if (i < channels)
+            part[i] = sum;
+    }
+    __syncthreads();
+}
+
+//@ part rx_block_moments
+// The same for count, mean and sum of squared deviations, which are rows of part, `pitch` apart:
+// merged by Chan, Golub, LeVeque 1979, eq. 2.1. `shared` holds ROWS * (2 * WIDTH + 1) floats.
+template <int ROWS, int WIDTH>
+static __device__ __forceinline__ void
+rx_block_moments(double *part, int pitch, float *shared, const rx_moments &own, int row, int column,
+                 int channels)
+{
+    float *const means = shared, *const m2s = means + ROWS * WIDTH, *const counts = m2s + ROWS * WIDTH;
+    const rx_v inverse = rx_set1(own.count > 0.0f ? 1.0f / own.count : 0.0f);
+    const rx_v delta = own.sum * inverse;
+    rx_store(means + row * WIDTH + column, own.shift + delta);
+    rx_store(m2s + row * WIDTH + column, own.square - own.sum * delta);
+    if (column == 0)
+        counts[row] = own.count;
+    __syncthreads();
+    for (int i = row * (WIDTH / RX_LANES) + column / RX_LANES; i < WIDTH;
+         i += ROWS * (WIDTH / RX_LANES)) {
+        double count = 0.0, mean = 0.0, m2 = 0.0;
+        for (int r = 0; r < ROWS; r++) {
+            const double rows = (double)counts[r];
+            if (rows == 0.0)
+                continue;
+            const double total = count + rows, apart = (double)means[r * WIDTH + i] - mean;
+            m2 += (double)m2s[r * WIDTH + i] + apart * apart * count * rows / total;
+            mean += apart * rows / total;
+            count = total;
+        }
+        if (i < channels) {
+            part[i] = count;
+            part[pitch + i] = mean;
+            part[2 * pitch + i] = m2;
+        }
+    }
+    __syncthreads();
+}
+
+//@ part end_of_parts
+#endif

@@ -1,0 +1,3 @@
+// The cases of kernels without a convolution on the emulated CUDA device.
+#define RX_CASE_ARCH "sm_90"
+#include "tests/test_kernels_simple.c"

@@ -1,0 +1,29 @@
+// The unmodified trainer on the emulated CUDA device follows PyTorch's double-precision trajectory.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "tests/support/cuda_batch.h"
+#include "tests/support/trajectory.h"
+
+static void
+test_cifar_c(void **state)
+{
+    (void)state;
+    if (!rx_cuda_batch_available())
+        skip();
+    rx_trajectory_check_cuda("cifar", "c");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cifar_c),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
