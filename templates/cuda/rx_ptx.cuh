@@ -198,5 +198,36 @@ rx_store16(void *p, uint4 v)
 }
 #endif
 
+//@ part rx_load8 rx_store8 rx_half_vector
+// The same with 8 bytes.
+#ifdef RX_EMULATED
+typedef unsigned rx_half_vector __attribute__((vector_size(8), aligned(4), may_alias));
+
+static __forceinline__ uint2
+rx_load8(const void *p)
+{
+    const rx_half_vector v = *(const rx_half_vector *)p;
+    return {v[0], v[1]};
+}
+
+static __forceinline__ void
+rx_store8(void *p, uint2 v)
+{
+    *(rx_half_vector *)p = rx_half_vector{v.x, v.y};
+}
+#else
+static __device__ __forceinline__ uint2
+rx_load8(const void *p)
+{
+    return *(const uint2 *)p;
+}
+
+static __device__ __forceinline__ void
+rx_store8(void *p, uint2 v)
+{
+    *(uint2 *)p = v;
+}
+#endif
+
 //@ part end_of_ptx
 #endif

@@ -127,8 +127,16 @@ rx_store(float *p, const rx_v &a)
     }
 }
 
+//@ part rx_widen_bf16
+// bf16 is the upper half of an f32; two of them in a word.
+static __device__ __forceinline__ void
+rx_widen_bf16(rx_v &a, int i, unsigned pair)
+{
+    a.v[i] = __uint_as_float(pair << 16);
+    a.v[i + 1] = __uint_as_float(pair & 0xffff0000u);
+}
+
 //@ part rx_load_bf16
-// bf16 is the upper half of an f32.
 static __device__ __forceinline__ rx_v
 rx_load_bf16(const unsigned short *p)
 {
@@ -137,13 +145,15 @@ rx_load_bf16(const unsigned short *p)
 #pragma unroll
         for (int i = 0; i < RX_LANES; i += 8) {
             const uint4 u = rx_load16(p + i);
-            const unsigned pair[] = {u.x, u.y, u.z, u.w};
-#pragma unroll
-            for (int j = 0; j < 4; j++) {
-                r.v[i + 2 * j] = __uint_as_float(pair[j] << 16);
-                r.v[i + 2 * j + 1] = __uint_as_float(pair[j] & 0xffff0000u);
-            }
+            rx_widen_bf16(r, i, u.x);
+            rx_widen_bf16(r, i + 2, u.y);
+            rx_widen_bf16(r, i + 4, u.z);
+            rx_widen_bf16(r, i + 6, u.w);
         }
+    } else if constexpr (RX_LANES == 4) {
+        const uint2 u = rx_load8(p);
+        rx_widen_bf16(r, 0, u.x);
+        rx_widen_bf16(r, 2, u.y);
     } else {
 #pragma unroll
         for (int i = 0; i < RX_LANES; i++)
@@ -171,6 +181,8 @@ rx_store_bf16(unsigned short *p, const rx_v &a)
         for (int i = 0; i < RX_LANES; i += 8)
             rx_store16(p + i, {bits[i] >> 16 | bits[i + 1], bits[i + 2] >> 16 | bits[i + 3],
                                bits[i + 4] >> 16 | bits[i + 5], bits[i + 6] >> 16 | bits[i + 7]});
+    } else if constexpr (RX_LANES == 4) {
+        rx_store8(p, {bits[0] >> 16 | bits[1], bits[2] >> 16 | bits[3]});
     } else {
 #pragma unroll
         for (int i = 0; i < RX_LANES; i++)

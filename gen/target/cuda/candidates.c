@@ -35,6 +35,20 @@ lanes_of(const struct list *list)
     return rx_cuda_lanes_fit(list->problem, list->machine->lanes) ? list->machine->lanes : 1;
 }
 
+// 16 bytes of a map where all of them are bf16.
+static int
+widest_lanes(const struct list *list)
+{
+    const struct rx_problem *p = list->problem;
+    int maps = 0, bf16 = 0;
+    for (int i = 0; i < p->n_operands; i++) {
+        maps += p->operand[i].kind == RX_OPERAND_MAP;
+        bf16 += p->operand[i].kind == RX_OPERAND_MAP && p->operand[i].dtype == RX_BF16;
+    }
+    const int twice = 2 * list->machine->lanes;
+    return maps == bf16 && rx_cuda_lanes_fit(p, twice) ? twice : lanes_of(list);
+}
+
 // Tiles of pixels by channels, in threads of m pixels by n vectors of 4 lanes (or 4 n of 1).
 static const struct {
     int pixels, w, m, n;
@@ -88,7 +102,7 @@ static void
 add_pixels(struct list *list, const char *skeleton)
 {
     const struct rx_geometry *g = &list->problem->geometry;
-    const int lanes = lanes_of(list), wide = g->c > g->k ? g->c : g->k;
+    const int lanes = widest_lanes(list), wide = g->c > g->k ? g->c : g->k;
     add(list, &(struct rx_config){.skeleton = skeleton,
                                   .lanes = lanes,
                                   .tile_pixels = PIXELS,
