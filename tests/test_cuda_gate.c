@@ -56,9 +56,9 @@ test_resources(void **state)
     (void)state;
     static const char plain[] = "extern \"C\" __global__ void k(float *p) { p[threadIdx.x] = 1; }";
     static const char frame[] =
-        "extern \"C\" __global__ void k(int *p) { __shared__ int s[100]; int a[64]; "
-        "for (int i = 0; i < 64; i++) a[i] = p[i * 7]; s[threadIdx.x] = a[p[0]]; "
-        "__syncthreads(); p[threadIdx.x] = s[99 - threadIdx.x] + a[p[1]]; }";
+        "extern \"C\" __global__ void k(int *p) { __shared__ int s[100]; int a[64] = {}; "
+        "for (int i = 0; i < p[3]; i++) a[p[i] & 63] += i; s[threadIdx.x] = a[p[0] & 63]; "
+        "__syncthreads(); p[threadIdx.x] = s[99 - threadIdx.x]; }";
     if (!has_nvrtc())
         skip();
     const char *const source[] = {plain, frame};

@@ -35,12 +35,47 @@ rx_slot_prologue(const struct rx_kernel *kernel, const struct rx_slot *slot, str
         .prefix = "ab"[slot->index],
         .into = rx_slot_value(slot, "into"),
         .once = rx_slot_value(slot, "once"),
+        .held = rx_slot_value(slot, "held") != NULL,
     };
     const char *wrong = open_printer(&p, kernel, slot);
     if (!wrong && (!p.pixel || !p.into))
         wrong = "pixel= or into= is missing";
     if (!wrong)
         rx_chain_print(&p, out);
+    return wrong;
+}
+
+// Loads the coefficients of a vector of channels, which then have names.
+static void
+print_coefs(const struct rx_chain_printer *p, struct rx_text *out)
+{
+    for (int i = 0; i < p->chain->n; i++) {
+        const struct rx_step *s = &p->chain->step[i];
+        if (s->op != RX_STEP_COEF || rx_chain_uses(p, i) == 0 ||
+            rx_chain_same_coef(p->chain, i) != i)
+            continue;
+        rx_text_printf(out, "%*sconst rx_v ", p->indent, "");
+        rx_chain_print_name(p, i, out);
+        rx_text_add(out, " = ");
+        rx_chain_print_load(p, s, out);
+        rx_text_add(out, ";\n");
+    }
+}
+
+const char *
+rx_slot_prologue_begin(const struct rx_kernel *kernel, const struct rx_slot *slot,
+                       struct rx_text *out)
+{
+    if (slot->index < 0 || slot->index >= RX_PROLOGUES)
+        return "the prologue's number is missing";
+    struct rx_chain_printer p = {
+        .chain = &kernel->problem->prologue[slot->index],
+        .domain = rx_problem_prologue_domain(kernel->problem->op, slot->index),
+        .held = 1,
+    };
+    const char *wrong = open_printer(&p, kernel, slot);
+    if (!wrong)
+        print_coefs(&p, out);
     return wrong;
 }
 
@@ -55,7 +90,7 @@ open_epilogue(struct rx_chain_printer *p, const struct rx_kernel *kernel,
         .at = rx_slot_value(slot, "at"),
         .acc = rx_slot_value(slot, "acc"),
         .vector = rx_slot_value(slot, "vector"),
-        .is_epilogue = !rx_slot_value(slot, "vector"),
+        .held = !rx_slot_value(slot, "vector"),
     };
     return open_printer(p, kernel, slot);
 }

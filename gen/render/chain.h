@@ -15,6 +15,9 @@ rx_slot_clear(const struct rx_kernel *kernel, const struct rx_slot *slot, struct
 const char *
 rx_slot_prologue(const struct rx_kernel *kernel, const struct rx_slot *slot, struct rx_text *out);
 const char *
+rx_slot_prologue_begin(const struct rx_kernel *kernel, const struct rx_slot *slot,
+                       struct rx_text *out);
+const char *
 rx_slot_epilogue_begin(const struct rx_kernel *kernel, const struct rx_slot *slot,
                        struct rx_text *out);
 const char *

@@ -119,7 +119,7 @@ rx_chain_print_name(const struct rx_chain_printer *p, int value, struct rx_text 
         rx_text_add(out, p->into);
     } else if (s->op == RX_STEP_ACC && p->acc) {
         rx_text_add(out, p->acc);
-    } else if (s->op == RX_STEP_COEF && p->is_epilogue) {
+    } else if (s->op == RX_STEP_COEF && p->held) {
         coef_text(p->problem, s, out);
         rx_text_add(out, "_v");
     } else {

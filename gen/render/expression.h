@@ -17,7 +17,7 @@ struct rx_chain_printer {
     const char *vector;  // sums are arrays: the element of this slot; NULL where they are not
     const char *once;    // where several run this chain: the condition for the one that stores
     enum rx_call_style style;
-    int is_epilogue;  // coefficients have names from its begin
+    int held;  // coefficients have names from its begin
     int named[RX_CHAIN_MAX];
     struct rx_text *out;  // of rx_chain_print
 };

@@ -48,6 +48,7 @@ expand_slot(void *context, const struct rx_slot *slot, struct rx_text *out)
         {"rows", rx_slot_rows},
         {"clear", rx_slot_clear},
         {"prologue", rx_slot_prologue},
+        {"prologue_begin", rx_slot_prologue_begin},
         {"epilogue_begin", rx_slot_epilogue_begin},
         {"epilogue", rx_slot_epilogue},
         {"epilogue_end", rx_slot_epilogue_end},

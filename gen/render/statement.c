@@ -152,7 +152,7 @@ static int
 is_given(const struct rx_chain_printer *p, int value)
 {
     const enum rx_step_op op = p->chain->step[value].op;
-    return (op == RX_STEP_ACC && p->acc) || (op == RX_STEP_COEF && p->is_epilogue);
+    return (op == RX_STEP_ACC && p->acc) || (op == RX_STEP_COEF && p->held);
 }
 
 // Prints all statements; 0 where a line was too long.

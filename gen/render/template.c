@@ -216,9 +216,10 @@ turn_branch(struct expansion *e)
 static int
 expand_slot(struct expansion *e, const char *text, int indent)
 {
-    static const char *const slots[] = {
-        "operands",       "rows",         "clear",         "prologue",       "epilogue",
-        "epilogue_begin", "epilogue_end", "epilogue_sums", "ahead_prologue", "ahead_epilogue"};
+    static const char *const slots[] = {"operands",       "rows",          "clear",
+                                        "prologue_begin", "prologue",      "epilogue",
+                                        "epilogue_begin", "epilogue_end",  "epilogue_sums",
+                                        "ahead_prologue", "ahead_epilogue"};
     struct rx_slot slot;
     if (parse_slot(e, text, indent, &slot) != RX_OK)
         return e->error->status;

@@ -82,15 +82,18 @@ RX_KERNEL(int n,        // images
             uint4 a_next[A_ITEMS];
             unsigned b_next[B_ITEMS][4];
             // 1. Inputs of this block's pixels; padding is zero, after the prologue.
+            const int d = d0 + threadIdx.x % CHUNKS * RX_LANES, channel = group * CG + d % CG;
+            const int tap = d / CG;  //@ when not pointwise
+            //@ prologue_begin 0 channel=channel
+            //@ end
 #pragma unroll
             for (int j = 0; j < A_ITEMS; j++) {
-                const int i = threadIdx.x + j * THREADS, d = d0 + i % CHUNKS * RX_LANES;
-                const int pixel = first + i / CHUNKS;
+                const int pixel = first + (threadIdx.x + j * THREADS) / CHUNKS;
                 //@ if pointwise
                 const int inside = pixel < pixels && d < TAPS;
                 const long long at = pixel;
                 //@ else
-                const int image = pixel / (OH * OW), tap = d / CG;
+                const int image = pixel / (OH * OW);
                 const int ih = pixel / OW % OH * ST + tap / S - P;
                 const int iw = pixel % OW * ST + tap % S - P;
                 const int inside =
@@ -99,8 +102,7 @@ RX_KERNEL(int n,        // images
                 //@ end
                 a_next[j] = {0, 0, 0, 0};
                 if (inside) {
-                    const int channel = group * CG + d % CG;
-                    //@ prologue 0 pixel=at channel=channel once=(blockIdx.y % TILES == 0) into=x
+                    //@ prologue 0 pixel=at channel=channel held=1 once=(blockIdx.y % TILES == 0) into=x
                     const rx_v x = rx_load_bf16(x0 + at * C + channel);
                     //@ end
                     a_next[j] = rx_pack8(x);
@@ -109,14 +111,14 @@ RX_KERNEL(int n,        // images
             // 2. Their weights: two taps of four channels.
 #pragma unroll
             for (int j = 0; j < B_ITEMS; j++) {
-                const int i = threadIdx.x + j * THREADS, d = d0 + i % (DEPTH / 2) * 2;
+                const int i = threadIdx.x + j * THREADS, first_tap = d0 + i % (DEPTH / 2) * 2;
                 const int k = k0 + i / (DEPTH / 2) * 4;
 #pragma unroll
                 for (int l = 0; l < 4; l++)
                     b_next[j][l] = 0;
-                if (d < TAPS && k < BLOCKS * BLOCK) {
+                if (first_tap < TAPS && k < BLOCKS * BLOCK) {
                     const float *const from =
-                        w + ((group * BLOCKS + k / BLOCK) * TAPS + d) * BLOCK + k % BLOCK;
+                        w + ((group * BLOCKS + k / BLOCK) * TAPS + first_tap) * BLOCK + k % BLOCK;
                     const uint4 low = rx_load16(from), high = rx_load16(from + BLOCK);
                     b_next[j][0] = rx_pack_bf16(__uint_as_float(low.x), __uint_as_float(high.x));
                     b_next[j][1] = rx_pack_bf16(__uint_as_float(low.y), __uint_as_float(high.y));
@@ -163,10 +165,13 @@ RX_KERNEL(int n,        // images
 #pragma unroll
                 for (int j = 0; j < B_ITEMS; j++) {
                     const int i = threadIdx.x + j * THREADS, pair = i % (DEPTH / 2);
+                    const int k = i / (DEPTH / 2) * 4, odd = i / (DEPTH / 2) % 2;
+                    // Half a warp begins with the even outputs, the other with the odd ones: rows
+                    // of the same parity are in the same banks.
 #pragma unroll
                     for (int l = 0; l < 4; l++) {
-                        const int at = row_of(i / (DEPTH / 2) * 4 + l);
-                        *(unsigned *)(b + place(at, pair / 4) + pair % 4 * 2) = b_next[j][l];
+                        unsigned short *const to = b + place(row_of(k + (l ^ odd)), pair / 4);
+                        *(unsigned *)(to + pair % 4 * 2) = odd ? b_next[j][l ^ 1] : b_next[j][l];
                     }
                 }
             }

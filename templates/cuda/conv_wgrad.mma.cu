@@ -65,15 +65,18 @@ RX_KERNEL(int n,        // images
         const int stage = (first - begin) / DEPTH;
         uint4 a_next[A_ITEMS], b_next[B_ITEMS];
         // 1. Inputs; padding is zero, after the prologue.
+        const int m = m0 + threadIdx.x % A_CHUNKS * RX_LANES, channel = group * CG + m % CG;
+        const int tap = m / CG;  //@ when not pointwise
+        //@ prologue_begin 0 channel=channel
+        //@ end
 #pragma unroll
         for (int j = 0; j < A_ITEMS; j++) {
-            const int i = threadIdx.x + j * THREADS, m = m0 + i % A_CHUNKS * RX_LANES;
-            const int pixel = first + i / A_CHUNKS;
+            const int pixel = first + (threadIdx.x + j * THREADS) / A_CHUNKS;
             //@ if pointwise
             const int inside = pixel < last && m < TAPS;
             const long long at = pixel;
             //@ else
-            const int image = pixel / (OH * OW), tap = m / CG;
+            const int image = pixel / (OH * OW);
             const int ih = pixel / OW % OH * ST + tap / S - P, iw = pixel % OW * ST + tap % S - P;
             const int inside =
                 pixel < last && m < TAPS && ih >= 0 && ih < H && iw >= 0 && iw < W;
@@ -81,23 +84,24 @@ RX_KERNEL(int n,        // images
             //@ end
             a_next[j] = {0, 0, 0, 0};
             if (inside) {
-                const int channel = group * CG + m % CG;
-                //@ prologue 0 pixel=at channel=channel into=x
+                //@ prologue 0 pixel=at channel=channel held=1 into=x
                 const rx_v x = rx_load_bf16(x0 + at * C + channel);
                 //@ end
                 a_next[j] = rx_pack8(x);
             }
         }
         // 2. Gradients of the outputs.
+        const int k = k0 + threadIdx.x % B_CHUNKS * RX_LANES;
+        const int output = group * KG + (k < KG ? k : 0);
+        //@ prologue_begin 1 channel=output
+        //@ end
 #pragma unroll
         for (int j = 0; j < B_ITEMS; j++) {
-            const int i = threadIdx.x + j * THREADS, k = k0 + i % B_CHUNKS * RX_LANES;
-            const long long out = first + i / B_CHUNKS;
+            const long long out = first + (threadIdx.x + j * THREADS) / B_CHUNKS;
             b_next[j] = {0, 0, 0, 0};
             if (out < last && k < KG) {
-                const int channel = group * KG + k;
-                //@ prologue 1 pixel=out channel=channel into=u
-                const rx_v u = rx_load_bf16(x1 + out * K + channel);
+                //@ prologue 1 pixel=out channel=output held=1 into=u
+                const rx_v u = rx_load_bf16(x1 + out * K + output);
                 //@ end
                 b_next[j] = rx_pack8(u);
             }
@@ -158,8 +162,8 @@ RX_KERNEL(int n,        // images
                 const int k = k0 + first_k + v * 32 + t * 8 + lane % 4 * 2;
                 if (m >= TAPS || k >= BLOCKS * BLOCK)
                     continue;
-                float *const at = to + (k / BLOCK * TAPS + m) * BLOCK + k % BLOCK;
-                at[0] = acc[i / 2][v][t][i % 2 * 2];
-                at[1] = acc[i / 2][v][t][i % 2 * 2 + 1];
+                rx_store8(to + (k / BLOCK * TAPS + m) * BLOCK + k % BLOCK,
+                          {__float_as_uint(acc[i / 2][v][t][i % 2 * 2]),
+                           __float_as_uint(acc[i / 2][v][t][i % 2 * 2 + 1])});
             }
 }

@@ -166,23 +166,20 @@ rx_pack_bf16(float low, float high)
 }
 #endif
 
-//@ part rx_load16 rx_store16 rx_vector
-// 16 bytes at once; g++ would split the copy of a struct. The emulator's type promises no alignment,
-// so that it sees a misaligned address before the CPU does.
+//@ part rx_vector
+// 16 bytes at once; g++ would split the copy of a struct. The emulator's type promises no
+// alignment, so that it sees a misaligned address before the CPU does.
 #ifdef RX_EMULATED
 typedef unsigned rx_vector __attribute__((vector_size(16), aligned(4), may_alias));
+#endif
 
+//@ part rx_load16
+#ifdef RX_EMULATED
 static __forceinline__ uint4
 rx_load16(const void *p)
 {
     const rx_vector v = *(const rx_vector *)p;
     return {v[0], v[1], v[2], v[3]};
-}
-
-static __forceinline__ void
-rx_store16(void *p, uint4 v)
-{
-    *(rx_vector *)p = rx_vector{v.x, v.y, v.z, v.w};
 }
 #else
 static __device__ __forceinline__ uint4
@@ -190,7 +187,16 @@ rx_load16(const void *p)
 {
     return *(const uint4 *)p;
 }
+#endif
 
+//@ part rx_store16
+#ifdef RX_EMULATED
+static __forceinline__ void
+rx_store16(void *p, uint4 v)
+{
+    *(rx_vector *)p = rx_vector{v.x, v.y, v.z, v.w};
+}
+#else
 static __device__ __forceinline__ void
 rx_store16(void *p, uint4 v)
 {
@@ -198,22 +204,20 @@ rx_store16(void *p, uint4 v)
 }
 #endif
 
-//@ part rx_load8 rx_store8 rx_half_vector
-// The same with 8 bytes.
+//@ part rx_half_vector
+// 8 bytes at once; g++ would split the copy of a struct. The emulator's type promises no
+// alignment, so that it sees a misaligned address before the CPU does.
 #ifdef RX_EMULATED
 typedef unsigned rx_half_vector __attribute__((vector_size(8), aligned(4), may_alias));
+#endif
 
+//@ part rx_load8
+#ifdef RX_EMULATED
 static __forceinline__ uint2
 rx_load8(const void *p)
 {
     const rx_half_vector v = *(const rx_half_vector *)p;
     return {v[0], v[1]};
-}
-
-static __forceinline__ void
-rx_store8(void *p, uint2 v)
-{
-    *(rx_half_vector *)p = rx_half_vector{v.x, v.y};
 }
 #else
 static __device__ __forceinline__ uint2
@@ -221,7 +225,16 @@ rx_load8(const void *p)
 {
     return *(const uint2 *)p;
 }
+#endif
 
+//@ part rx_store8
+#ifdef RX_EMULATED
+static __forceinline__ void
+rx_store8(void *p, uint2 v)
+{
+    *(rx_half_vector *)p = rx_half_vector{v.x, v.y};
+}
+#else
 static __device__ __forceinline__ void
 rx_store8(void *p, uint2 v)
 {

@@ -99,10 +99,10 @@ row_width(int channels, int lanes)
 }
 
 static void
-add_pixels(struct list *list, const char *skeleton)
+add_pixels(struct list *list, const char *skeleton, int lanes)
 {
     const struct rx_geometry *g = &list->problem->geometry;
-    const int lanes = widest_lanes(list), wide = g->c > g->k ? g->c : g->k;
+    const int wide = g->c > g->k ? g->c : g->k;
     add(list, &(struct rx_config){.skeleton = skeleton,
                                   .lanes = lanes,
                                   .tile_pixels = PIXELS,
@@ -143,7 +143,7 @@ add_convolution(struct list *list)
 {
     static const char *const narrow[] = {"gconv_fwd", "gconv_dgrad", "gconv_wgrad"};
     if (rx_weights_layout(&list->problem->geometry) == RX_LAYOUT_LANES)
-        add_pixels(list, narrow[list->problem->op - RX_PROBLEM_CONV_FWD]);
+        add_pixels(list, narrow[list->problem->op - RX_PROBLEM_CONV_FWD], lanes_of(list));
     else {
         add_mma(list);
         add_product(list);
@@ -158,7 +158,7 @@ rx_cuda_candidates(const struct rx_machine *machine, const struct rx_problem *pr
     if (problem->op <= RX_PROBLEM_CONV_WGRAD)
         add_convolution(&list);
     else if (problem->op <= RX_PROBLEM_MAP)
-        add_pixels(&list, rx_problem_op_text(problem->op));
+        add_pixels(&list, rx_problem_op_text(problem->op), widest_lanes(&list));
     else
         add_flat(&list);
     sort(&list);

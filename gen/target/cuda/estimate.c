@@ -8,6 +8,8 @@ static const double flops_per_s = 132 * 128 * 2 * 1.755e9;  // FFMA
 static const double mma_flops_per_s = 632e12;               // mma.sync, one in 6 cycles
 static const double loads_per_multiply = 4;  // a shared load takes the issue of so many multiplies
 
+static const double not_hidden = 0.1;  // of the shorter of the two
+
 enum { BATCH = 256 };
 
 static double
@@ -54,13 +56,13 @@ rx_cuda_estimate(const struct rx_machine *machine, const struct rx_problem *p,
     (void)machine;
     const struct rx_work work = rx_problem_work(p);
     const double memory = (work.bytes_image + work.bytes_fixed / BATCH) / memory_bytes_per_s;
-    const double flops = work.flops_image + work.flops_fixed / BATCH;
-    if (rx_cuda_is_mma(config)) {
-        const double compute = flops * waste(p, config) / (mma_flops_per_s * mma_share(config));
-        return compute + memory;  // until copies are asynchronous: a block does one or the other
-    }
-    double compute = flops / flops_per_s;
-    if (config->tile_m > 0)
-        compute *= waste(p, config) / tile_share(config);
-    return compute > memory ? compute : memory;
+    double compute = work.flops_image + work.flops_fixed / BATCH;
+    if (rx_cuda_is_mma(config))
+        compute *= waste(p, config) / (mma_flops_per_s * mma_share(config));
+    else if (config->tile_m > 0)
+        compute *= waste(p, config) / (flops_per_s * tile_share(config));
+    else
+        compute /= flops_per_s;
+    const double most = compute > memory ? compute : memory;
+    return most + not_hidden * (compute + memory - most);
 }
