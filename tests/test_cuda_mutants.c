@@ -1,0 +1,134 @@
+// Kernel cases bite: a template of the CUDA target with one thing broken (a barrier dropped, a halo
+// shifted, a swizzle or a bound forgotten) fails on the emulated device, by what the emulator sees
+// or by wrong values.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "runtime/base/file.h"
+#include "tests/support/command.h"
+#include "tests/support/conv_problem.h"
+#include "tests/support/cuda_batch.h"
+#include "tests/support/folder.h"
+
+static const struct mutant {
+    const char *file, *from, *to;  // the first `from` of the file becomes `to`
+} mutants[] = {
+    {"conv_fwd.mma.cu", "            __syncthreads();\n        }\n", "        }\n"},
+    {"conv_fwd.mma.cu", "* ST + tap / S - P;", "* ST + tap / S - P + 1;"},
+    {"conv_fwd.mma.cu", "s * 2 + lane / 16)", "s * 2)"},
+    {"conv_fwd.mma.cu", "* 2 + channel % 2;", "* 2;"},
+    {"conv_fwd.mma.cu", "(d0 / DEPTH - 1) % 2", "d0 / DEPTH % 2"},
+    {"conv_fwd.mma.cu", "if (out >= pixels)", "if (out >= pixels + 1)"},
+    {"conv_fwd.mma.cu", "a_next[j] = {0, 0, 0, 0};", "a_next[j] = {0x3f803f80u, 0, 0, 0};"},
+    {"tile_simt.cuh", "        counts[row] = own.count;\n    __syncthreads();\n",
+     "        counts[row] = own.count;\n"},
+    {"conv_dgrad.mma.cu", "            __syncthreads();\n        }\n", "        }\n"},
+    {"conv_dgrad.mma.cu", "right % ST == 0", "right % ST <= 1"},
+    {"tile_simt.cuh", "rx_store(shared + row * WIDTH + column, own);\n    __syncthreads();\n",
+     "rx_store(shared + row * WIDTH + column, own);\n"},
+    {"conv_wgrad.mma.cu", "        __syncthreads();\n    }\n", "    }\n"},
+    {"conv_wgrad.mma.cu", "first_tap / 8 + m * 2 + lane / 8 % 2", "first_tap / 8 + m * 2"},
+    {"conv_wgrad.mma.cu", "min(begin + share, pixels)", "begin + share"},
+};
+
+enum { MUTANTS = sizeof mutants / sizeof mutants[0] };
+
+// A strided 3x3 convolution of bf16 maps, its statistics and the sums of its gradient.
+static int
+count_failed(enum rx_problem_op op)
+{
+    const struct rx_conv_spec spec = {
+        .op = op,
+        .geometry = rx_case_conv(9, 8, 32, 64, 1, 3, 2, 1),
+        .prologue0 = op == RX_PROBLEM_CONV_DGRAD ? RX_CONV_BN_GRAD : RX_CONV_BN_RELU,
+        .prologue1 = op == RX_PROBLEM_CONV_WGRAD ? RX_CONV_BN_GRAD : RX_CONV_LOAD,
+        .epilogue = op == RX_PROBLEM_CONV_FWD     ? RX_CONV_STATS
+                    : op == RX_PROBLEM_CONV_DGRAD ? RX_CONV_MASK
+                                                  : RX_CONV_STORE,
+    };
+    struct rx_kernel_case c = {
+        .label = "mutant", .problem = rx_conv_problem(&spec), .n = 3, .threads = 2};
+    c.tolerance = 1e-5;
+    rx_case_to_bf16(&c.problem);
+    return rx_kernel_cases(&c, 1, "sm_90");
+}
+
+static enum rx_problem_op
+op_of(int i)
+{
+    if (strstr(mutants[i].file, "dgrad") || strstr(mutants[i].from, "column, own)"))
+        return RX_PROBLEM_CONV_DGRAD;
+    return strstr(mutants[i].file, "wgrad") ? RX_PROBLEM_CONV_WGRAD : RX_PROBLEM_CONV_FWD;
+}
+
+static void
+copy_templates(const struct rx_test_folder *folder)
+{
+    struct rx_command c = {0};
+    rx_command_add(&c, "cp -r templates/cuda %s", folder->path);
+    rx_command_run_well(&c);
+    rx_command_close(&c);
+    setenv("RXGEN_TEMPLATES", folder->path, 1);
+}
+
+static void
+mutate(const struct rx_test_folder *folder, const struct mutant *m)
+{
+    char path[RX_FOLDER_CHARS];
+    struct rx_text text = {0}, changed = {0};
+    struct rx_error error = {0};
+    snprintf(path, sizeof path, "templates/cuda/%s", m->file);
+    assert_int_equal(rx_file_read(path, &text, &error), RX_OK);
+    const char *at = strstr(text.s, m->from);
+    if (at == NULL)
+        fail_msg("%s: has no %s", m->file, m->from);
+    rx_text_add_bytes(&changed, text.s, (size_t)(at - text.s));
+    rx_text_add(&changed, m->to);
+    rx_text_add(&changed, at + strlen(m->from));
+    char name[64];
+    snprintf(name, sizeof name, "cuda/%s", m->file);
+    rx_test_folder_file(folder, name, path);
+    assert_int_equal(rx_file_write(path, changed.s, changed.n, &error), RX_OK);
+    rx_text_close(&text);
+    rx_text_close(&changed);
+}
+
+static void
+test_whole(void **state)
+{
+    if (!rx_cuda_batch_available())
+        skip();
+    copy_templates(*state);
+    for (int op = RX_PROBLEM_CONV_FWD; op <= RX_PROBLEM_CONV_WGRAD; op++)
+        assert_int_equal(count_failed((enum rx_problem_op)op), 0);
+}
+
+static void
+test_mutants(void **state)
+{
+    if (!rx_cuda_batch_available())
+        skip();
+    for (int i = 0; i < MUTANTS; i++) {
+        copy_templates(*state);
+        mutate(*state, &mutants[i]);
+        if (count_failed(op_of(i)) == 0)
+            fail_msg("%s passes with %s", mutants[i].file, mutants[i].to);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_FOLDER(test_whole),
+        WITH_FOLDER(test_mutants),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
