@@ -181,6 +181,8 @@ $(EMU)/librxemu.so: $(EMU_SRC) $(wildcard tests/emu/*.h)
 	@mkdir -p $(@D) && echo "c++ $@"
 	$(Q)g++ $(EMU_FLAGS) $(EMU_SRC) -o $@ -Wl,-soname,$(@F) -ldl
 $(EMU)/libcudart.so.13: $(filter-out %/nvrtc.cpp %/cublas.cpp,$(wildcard tests/emu/shim/*.cpp))
+# Compiled kernels are known by the bytes of their compiler, so these say which emulator it is.
+$(EMU)/libnvrtc.so.13: EMU_FLAGS += -DEMU_BUILD='"$(shell cat $(EMU_SRC) tests/emu/*.h | sha1sum)"'
 $(EMU)/libnvrtc.so.13: tests/emu/shim/nvrtc.cpp
 $(EMU)/libcublas.so.13: tests/emu/shim/cublas.cpp $(EMU)/libcudart.so.13
 $(EMU)/lib%.so.13: tests/emu/shim/shim.h $(EMU)/librxemu.so

@@ -13,6 +13,9 @@
 
 #define API extern "C" __attribute__((visibility("default")))
 
+// Of the emulator that compiled kernels run on.
+extern "C" __attribute__((visibility("default"))) const char rx_emulator_build[] = EMU_BUILD;
+
 struct _nvrtcProgram {
     std::string source, name, log, image;
 };
