@@ -57,6 +57,12 @@ count_failed(enum rx_problem_op op)
         .label = "mutant", .problem = rx_conv_problem(&spec), .n = 3, .threads = 2};
     c.tolerance = 1e-5;
     rx_case_to_bf16(&c.problem);
+    struct rx_machine machine;
+    struct rx_config config;
+    struct rx_error error = {0};
+    assert_int_equal(rx_target_cuda.machine("sm_90", &machine, &error), RX_OK);
+    assert_int_equal(rx_target_cuda.candidates(&machine, &c.problem, &config, 1), 1);
+    c.config = &config;
     return rx_kernel_cases(&c, 1, "sm_90");
 }
 
