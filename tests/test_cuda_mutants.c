@@ -40,7 +40,8 @@ static const struct mutant {
 
 enum { MUTANTS = sizeof mutants / sizeof mutants[0] };
 
-// A strided 3x3 convolution of bf16 maps, its statistics and the sums of its gradient.
+// A strided 3x3 convolution of bf16 maps, its statistics and the sums of its gradient, in more
+// parts than divide its pixels.
 static int
 count_failed(enum rx_problem_op op)
 {
@@ -54,7 +55,7 @@ count_failed(enum rx_problem_op op)
                                                   : RX_CONV_STORE,
     };
     struct rx_kernel_case c = {
-        .label = "mutant", .problem = rx_conv_problem(&spec), .n = 3, .threads = 2};
+        .label = "mutant", .problem = rx_conv_problem(&spec), .n = 3, .threads = 7};
     c.tolerance = 1e-5;
     rx_case_to_bf16(&c.problem);
     struct rx_machine machine;
