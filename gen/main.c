@@ -132,7 +132,7 @@ choose_target(const struct rx_options *o)
     if (strcmp(o->arch, "native") != 0)
         return strncmp(o->arch, "sm_", 3) == 0 ? &rx_target_cuda : &rx_target_cpu;
     const int found = rx_cuda_device_arch(arch, &why) == RX_OK;
-    if (o->action == RX_ACTION_BUILD && !o->quiet)
+    if (o->action != RX_ACTION_DESCRIBE && !o->quiet)
         fprintf(stderr, found ? "target cuda: a device answers, %s\n" : "target cpu: no GPU (%s)\n",
                 found ? arch : why.text);
     return found ? &rx_target_cuda : &rx_target_cpu;

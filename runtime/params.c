@@ -139,6 +139,20 @@ fill_entry(void *context, int entry, void *out)
     rx_params_gather(s->session, source->group, source->role, out);
 }
 
+// Has all that is going to be saved come to the host, so that a device that is lost by then leaves
+// the old file.
+static int
+fetch(struct rx_session *session, enum rx_params_what what, struct rx_error *error)
+{
+    const struct rx_plan *plan = rx_session_plan(session);
+    for (int i = 0; i < plan->n_params; i++) {
+        rx_session_tensor(session, plan->param[i].tensor);
+        if (what == RX_PARAMS_CHECKPOINT && plan->param[i].momentum >= 0)
+            rx_session_tensor(session, plan->param[i].momentum);
+    }
+    return rx_session_fault(session, error);
+}
+
 int
 rx_params_save(struct rx_session *session, const char *path, enum rx_params_what what,
                int64_t batches, const struct rx_metadata *metadata, int n_metadata,
@@ -153,7 +167,9 @@ rx_params_save(struct rx_session *session, const char *path, enum rx_params_what
                                                    .context = &s,
                                                    .n_metadata = n_metadata,
                                                    .metadata = metadata};
-    const int status = rx_safetensors_write(path, &content, error);
+    int status = fetch(session, what, error);
+    if (status == RX_OK)
+        status = rx_safetensors_write(path, &content, error);
     free(s.entry);
     free(s.source);
     rx_arena_close(&s.arena);

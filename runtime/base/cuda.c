@@ -29,7 +29,7 @@ int
 rx_cuda_open(const char *name, void **library, char path[RX_CUDA_PATH_CHARS],
              struct rx_error *error)
 {
-    char own[RX_CUDA_PATH_CHARS], home[RX_CUDA_PATH_CHARS] = "";
+    char own[RX_CUDA_PATH_CHARS], home[RX_CUDA_PATH_CHARS];
     char *found = path != NULL ? path : own;
     const char *only = getenv("RXGEN_CUDA_LIB_DIR"), *toolkit = getenv("CUDA_HOME");
     if (only != NULL && *only != '\0') {
@@ -39,20 +39,18 @@ rx_cuda_open(const char *name, void **library, char path[RX_CUDA_PATH_CHARS],
                    : rx_error_refused(error, "RXGEN_CUDA_LIB_DIR=%.500s: no lib%s.so.%s there",
                                       only, name, versions[0]);
     }
-    if (toolkit != NULL && *toolkit != '\0')
-        snprintf(home, sizeof home, "%.4000s/lib64", toolkit);
-    const char *const folders[] = {home, "/usr/local/cuda/lib64", ""};
+    snprintf(home, sizeof home, "%.4000s/lib64",
+             toolkit != NULL && *toolkit != '\0' ? toolkit : "/usr/local/cuda");
+    const char *const folders[] = {home, ""};
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-        if (i == 0 && *home == '\0')
-            continue;
         *library = open_in(folders[i], name, found);
         if (*library != NULL)
             return RX_OK;
     }
     return rx_error_refused(error,
-                            "lib%s.so.%s: not found in CUDA_HOME, /usr/local/cuda and the loader's "
-                            "path: install the CUDA toolkit, or set RXGEN_CUDA_LIB_DIR",
-                            name, versions[0]);
+                            "lib%s.so.%s: not found in %.500s and the loader's path: install the "
+                            "CUDA toolkit, or set CUDA_HOME or RXGEN_CUDA_LIB_DIR",
+                            name, versions[0], home);
 }
 
 // POSIX: a pointer from dlsym may be stored as one to a function.

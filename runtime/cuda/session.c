@@ -1,5 +1,5 @@
 // A session on a CUDA device: allocates once, as runtime/placement.h places all tensors, and runs
-// programs as graphs of launches.
+// programs as graphs of launches, which are captured when it opens.
 //
 // What the host may ask for (inputs, results, parameters, momenta, settings) has a copy in pinned
 // memory. It goes to the device before the next program that may read it, if the host has asked for
@@ -35,7 +35,7 @@ struct rx_session {
     unsigned char *block;      // of the device
     unsigned char *pinned;     // of the host
     struct copy *copy;         // of each tensor
-    void *graph[RX_PROGRAMS];  // of a full batch; NULL: not captured yet
+    void *graph[RX_PROGRAMS];  // of a full batch; NULL: its kernels are launched one by one
     struct rx_error error;     // the first thing that went wrong while it ran
 };
 
@@ -116,6 +116,62 @@ check_batch(const struct rx_plan *plan, int batch, struct rx_error *error)
     return RX_OK;
 }
 
+// The first call that fails decides what is said; after it nothing is tried.
+static int
+went_well(struct rx_session *s, int code, const char *what)
+{
+    return rx_device_check(&s->device, code, what, &s->error) == RX_OK && s->error.status == RX_OK;
+}
+
+static void
+launch(struct rx_session *s, int program, int step_number, int n)
+{
+    const struct rx_plan_step *step = &s->plan->program[program].step[step_number];
+    void *operand[RX_OPERANDS_MAX];
+    int parts = 0;
+    for (int i = 0; i < step->n_args; i++) {
+        const struct rx_plan_arg *arg = &s->plan->arg[step->first_arg + i];
+        const struct rx_plan_tensor *t = &s->plan->tensor[arg->tensor];
+        operand[i] = s->block + s->place.offset[arg->tensor] + arg->offset_bytes;
+        if (t->thread_bytes > 0)
+            parts = rx_placement_parts(t, ONE_THREAD);
+    }
+    went_well(s, rx_pool_launch(&s->pool, step->kernel, n, parts, operand, step->n_args),
+              s->plan->kernel[step->kernel].name);
+}
+
+static void
+launch_all(struct rx_session *s, int program, int n)
+{
+    for (int i = 0; i < s->plan->program[program].n_steps && s->error.status == RX_OK; i++)
+        launch(s, program, i, n);
+}
+
+// Records the launches of a full batch. Folding has none, as it does not count images.
+static void
+capture(struct rx_session *s, int program)
+{
+    const struct rx_device *d = &s->device;
+    void *graph = NULL;
+    if (!went_well(s, d->capture_begin(s->pool.stream, GLOBAL_CAPTURE), "a graph"))
+        return;
+    launch_all(s, program, s->batch);
+    const int code = d->capture_end(s->pool.stream, &graph);
+    if (went_well(s, code, "a graph"))
+        went_well(s, d->graph_instantiate(&s->graph[program], graph, 0), "a graph");
+    if (graph != NULL)
+        d->graph_destroy(graph);
+}
+
+static void
+capture_all(struct rx_session *s)
+{
+    for (int i = 0; i < RX_PROGRAMS; i++)
+        if ((s->programs >> i & 1) && i != RX_PROGRAM_FOLD && s->plan->program[i].n_steps > 0 &&
+            s->error.status == RX_OK)
+            capture(s, i);
+}
+
 static int
 open_programs(const struct rx_plan *plan, int programs, int batch, int threads,
               struct rx_session **out, struct rx_error *error)
@@ -138,6 +194,10 @@ open_programs(const struct rx_plan *plan, int programs, int batch, int threads,
         status = open_copies(s, error);
     if (status == RX_OK)
         status = rx_pool_open(&s->device, plan, &s->pool, error);
+    if (status == RX_OK) {
+        capture_all(s);
+        status = rx_session_fault(s, error);
+    }
     if (status != RX_OK) {
         rx_session_close(s);
         return status;
@@ -202,13 +262,6 @@ rx_session_fault(const struct rx_session *s, struct rx_error *error)
     return s->error.status == RX_OK ? RX_OK : rx_error_refused(error, "%s", s->error.text);
 }
 
-// The first call that fails decides what is said; after it nothing is tried.
-static int
-went_well(struct rx_session *s, int code, const char *what)
-{
-    return rx_device_check(&s->device, code, what, &s->error) == RX_OK && s->error.status == RX_OK;
-}
-
 void *
 rx_session_tensor(struct rx_session *s, int tensor)
 {
@@ -263,46 +316,6 @@ mark_changed(struct rx_session *s, int program)
 }
 
 static void
-launch(struct rx_session *s, int program, int step_number, int n)
-{
-    const struct rx_plan_step *step = &s->plan->program[program].step[step_number];
-    void *operand[RX_OPERANDS_MAX];
-    int parts = 0;
-    for (int i = 0; i < step->n_args; i++) {
-        const struct rx_plan_arg *arg = &s->plan->arg[step->first_arg + i];
-        const struct rx_plan_tensor *t = &s->plan->tensor[arg->tensor];
-        operand[i] = s->block + s->place.offset[arg->tensor] + arg->offset_bytes;
-        if (t->thread_bytes > 0)
-            parts = rx_placement_parts(t, ONE_THREAD);
-    }
-    went_well(s, rx_pool_launch(&s->pool, step->kernel, n, parts, operand, step->n_args),
-              s->plan->kernel[step->kernel].name);
-}
-
-static void
-launch_all(struct rx_session *s, int program, int n)
-{
-    for (int i = 0; i < s->plan->program[program].n_steps && s->error.status == RX_OK; i++)
-        launch(s, program, i, n);
-}
-
-// Records the launches of a full batch.
-static void
-capture(struct rx_session *s, int program)
-{
-    const struct rx_device *d = &s->device;
-    void *graph = NULL;
-    if (!went_well(s, d->capture_begin(s->pool.stream, GLOBAL_CAPTURE), "a graph"))
-        return;
-    launch_all(s, program, s->batch);
-    const int code = d->capture_end(s->pool.stream, &graph);
-    if (went_well(s, code, "a graph"))
-        went_well(s, d->graph_instantiate(&s->graph[program], graph, 0), "a graph");
-    if (graph != NULL)
-        d->graph_destroy(graph);
-}
-
-static void
 finish(struct rx_session *s, int program)
 {
     if (s->error.status == RX_OK)
@@ -315,9 +328,6 @@ rx_session_run(struct rx_session *s, int program, int n)
 {
     assert((s->programs >> program & 1) && n >= 1 && n <= s->batch);
     upload(s, program);
-    if (n == s->batch && s->graph[program] == NULL && s->error.status == RX_OK &&
-        s->plan->program[program].n_steps > 0)
-        capture(s, program);
     if (s->error.status == RX_OK && n == s->batch && s->graph[program] != NULL)
         went_well(s, s->device.graph_launch(s->graph[program], s->pool.stream), "a graph");
     else

@@ -32,8 +32,8 @@ struct build {
     struct cuda *cuda;
 };
 
-static const char *
-emu_folder(void)
+const char *
+rx_cuda_batch_folder(void)
 {
     const char *folder = getenv("RXGEN_EMU_LIBS");
     return folder != NULL ? folder : "out/emu";
@@ -42,7 +42,7 @@ emu_folder(void)
 int
 rx_cuda_batch_available(void)
 {
-    struct cuda *cuda = cuda_open(emu_folder());
+    struct cuda *cuda = cuda_open(rx_cuda_batch_folder());
     if (cuda != NULL)
         cuda_close(cuda);
     return cuda != NULL;
@@ -223,7 +223,7 @@ rx_cuda_batch(const struct rx_kernel_case *cases, int n_cases, const struct rx_m
         status = render(&b, i, &error);
     if (status == RX_OK) {
         compile_all(&b);
-        b.cuda = cuda_open(emu_folder());
+        b.cuda = cuda_open(rx_cuda_batch_folder());
         failed = check_all(&b);
         cuda_close(b.cuda);
     } else {

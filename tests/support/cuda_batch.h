@@ -4,7 +4,9 @@
 
 #include "tests/support/kernel_case.h"
 
-// Whether `make emu` has built a device.
+// Where `make emu` puts the device's libraries, and whether it has.
+const char *
+rx_cuda_batch_folder(void);
 int
 rx_cuda_batch_available(void);
 

@@ -49,6 +49,8 @@ cudaLibraryLoadData(cudaLibrary_t *library, const void *code, enum cudaJitOption
                     unsigned, enum cudaLibraryOption *, void **, unsigned)
 {
     const Elf64_Ehdr *header = (const Elf64_Ehdr *)code;
+    if (shim_allocation_fails())
+        return shim_result(cudaErrorMemoryAllocation);
     if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
         return shim_result(cudaErrorInvalidKernelImage);
     if (header->e_machine != EM_X86_64)  // a cubin of the real NVRTC
@@ -146,6 +148,10 @@ typedef std::vector<std::vector<char>> arguments;
 static void
 run(const CUkern_st *kernel, dim3 grid, dim3 block, size_t shared, const arguments &values)
 {
+    if (shim_fault_due("lost")) {
+        shim_lose_device(cudaErrorLaunchFailure);
+        return;
+    }
     std::vector<void *> pointers;
     for (const std::vector<char> &value : values)
         pointers.push_back((void *)value.data());
@@ -173,8 +179,6 @@ cudaLaunchKernelExC(const cudaLaunchConfig_t *config, const void *function, void
     const size_t shared = config->dynamicSmemBytes;
     if (shim_fault_due("launch"))
         return shim_result(cudaErrorLaunchOutOfResources);
-    if (shim_fault_due("lost"))
-        shim_lose_device(cudaErrorLaunchFailure);
     if (shared > (size_t)kernel->dynamic_shared_max || grid.x * grid.y * grid.z == 0 ||
         grid.y > 65535 || grid.z > 65535 || block.x * block.y * block.z == 0 ||
         block.x * block.y * block.z > EMU_THREADS_MAX)
@@ -182,6 +186,8 @@ cudaLaunchKernelExC(const cudaLaunchConfig_t *config, const void *function, void
     arguments values;  // copied at the call, as the real runtime does
     for (unsigned i = 0; i < kernel->n_arguments; i++)
         values.emplace_back((char *)args[i], (char *)args[i] + kernel->argument_bytes[i]);
+    if (!shim_captures())
+        shim_launched();
     shim_enqueue(config->stream, [=] { run(kernel, grid, block, shared, values); });
     return shim_result(cudaSuccess);
 }

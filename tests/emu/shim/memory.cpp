@@ -1,5 +1,6 @@
 // Device memory: an arena of address space that the host may not touch, each allocation followed by
 // a page that nobody may.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -56,7 +57,10 @@ fill(char *p, size_t bytes)
 API cudaError_t
 cudaMalloc(void **p, size_t bytes)
 {
-    if (shim_fault_due("alloc"))
+    const cudaError_t forbidden = shim_forbid_in_capture();
+    if (forbidden != cudaSuccess)
+        return shim_result(forbidden);
+    if (shim_allocation_fails())
         return shim_result(cudaErrorMemoryAllocation);
     if (arena == nullptr)
         arena = (char *)mmap(nullptr, ARENA, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
@@ -101,6 +105,8 @@ cudaMemGetInfo(size_t *free, size_t *total)
 API cudaError_t
 cudaMallocHost(void **p, size_t bytes)
 {
+    if (shim_allocation_fails())
+        return shim_result(cudaErrorMemoryAllocation);
     *p = aligned_alloc(PAGE_BYTES, pages(bytes > 0 ? bytes : 1));
     return shim_result(*p != nullptr ? cudaSuccess : cudaErrorMemoryAllocation);
 }
@@ -129,13 +135,30 @@ is_legal(const void *to, const void *from, size_t bytes, enum cudaMemcpyKind kin
     }
 }
 
+// RXGEN_EMU="copies=FILE": a letter for each copy that ran, d to the device, h to the host.
+static void
+log_copy(enum cudaMemcpyKind kind)
+{
+    const std::string path = shim_option("copies");
+    FILE *file = path.empty() ? nullptr : fopen(path.c_str(), "a");
+    if (file == nullptr)
+        return;
+    fputc(kind == cudaMemcpyDeviceToHost ? 'h' : 'd', file);
+    fclose(file);
+}
+
 API cudaError_t
 cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind,
                 cudaStream_t stream)
 {
     if (!is_legal(to, from, bytes, kind))
         return shim_result(cudaErrorInvalidValue);
-    shim_enqueue(stream, [=] { memcpy(to, from, bytes); });
+    shim_enqueue(stream, [=] {
+        if (shim_fault_due("copy"))
+            return shim_lose_device(cudaErrorLaunchFailure);
+        memcpy(to, from, bytes);
+        log_copy(kind);
+    });
     return shim_result(cudaSuccess);
 }
 

@@ -22,12 +22,28 @@ shim_option(const char *name);
 long
 shim_option_number(const char *name, long otherwise);
 
-// Faults to inject: RXGEN_EMU="fault=KIND:N" makes the Nth call of that kind fail, N from 1.
-//   alloc   allocation N has no memory       launch  launch N is refused
-//   lost    at launch N the device is lost   driver  the driver is too old
-//   none    there is no device
+// Faults to inject: RXGEN_EMU="fault=KIND:N" makes the Nth of that kind fail, N from 1.
+//   alloc   allocation N, of the device's or of pinned memory, has none
+//   launch  launch N of a kernel or of a graph is refused
+//   lost    at kernel N that runs, of a graph too, the device is lost
+//   copy    at copy N that runs the device is lost
+//   late    whatever is allocated after the first launch has no memory
+//   driver  the driver is too old           none    there is no device
 bool
 shim_fault_due(const char *kind);
+
+// Whether an allocation fails, and that a kernel or a graph was launched: what comes now is late.
+bool
+shim_allocation_fails(void);
+void
+shim_launched(void);
+
+// Whether a stream captures, and what a call gets that must not be made meanwhile: it spoils the
+// capture.
+bool
+shim_captures(void);
+cudaError_t
+shim_forbid_in_capture(void);
 
 // Every call that can fail goes through this: it remembers the error, and a lost device.
 cudaError_t

@@ -1,10 +1,12 @@
 // Options, faults and errors.
 #include <stdlib.h>
-#include <string.h>
+
+#include <map>
 
 #include "shim.h"
 
 static cudaError_t last, lost;
+static bool launched;
 
 std::string
 shim_option(const char *name)
@@ -29,17 +31,26 @@ shim_option_number(const char *name, long otherwise)
 bool
 shim_fault_due(const char *kind)
 {
-    static long calls_of_alloc, calls_of_launch, calls_of_lost;
+    static std::map<std::string, long> calls;
     const std::string fault = shim_option("fault");
     const size_t colon = fault.find(':');
     if (fault.substr(0, colon) != kind)
         return false;
     if (colon == std::string::npos)
         return true;
-    long *calls = strcmp(kind, "alloc") == 0    ? &calls_of_alloc
-                  : strcmp(kind, "launch") == 0 ? &calls_of_launch
-                                                : &calls_of_lost;
-    return ++*calls == strtol(fault.c_str() + colon + 1, nullptr, 10);
+    return ++calls[kind] == strtol(fault.c_str() + colon + 1, nullptr, 10);
+}
+
+void
+shim_launched(void)
+{
+    launched = true;
+}
+
+bool
+shim_allocation_fails(void)
+{
+    return shim_fault_due("alloc") || (launched && shim_fault_due("late"));
 }
 
 cudaError_t
@@ -100,6 +111,10 @@ cudaGetErrorName(cudaError_t error)
         return "cudaErrorLaunchFailure";
     case cudaErrorLaunchOutOfResources:
         return "cudaErrorLaunchOutOfResources";
+    case cudaErrorStreamCaptureUnsupported:
+        return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated:
+        return "cudaErrorStreamCaptureInvalidated";
     default:
         return "cudaErrorUnknown";
     }
@@ -127,6 +142,10 @@ cudaGetErrorString(cudaError_t error)
         return "unspecified launch failure";
     case cudaErrorLaunchOutOfResources:
         return "too many resources requested for launch";
+    case cudaErrorStreamCaptureUnsupported:
+        return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated:
+        return "operation failed due to a previous error during capture";
     default:
         return "unknown error";
     }

@@ -25,6 +25,23 @@ struct CUevent_st {
 
 static std::vector<CUstream_st *> streams;
 static CUstream_st null_stream;
+static bool spoilt;  // the capture that goes on
+
+bool
+shim_captures(void)
+{
+    for (const CUstream_st *stream : streams)
+        if (stream->captured != nullptr)
+            return true;
+    return false;
+}
+
+cudaError_t
+shim_forbid_in_capture(void)
+{
+    spoilt = shim_captures();
+    return spoilt ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+}
 
 static CUstream_st *
 stream_of(cudaStream_t stream)
@@ -78,8 +95,9 @@ shim_enqueue(cudaStream_t which, work work)
 API cudaError_t
 cudaDeviceSynchronize(void)
 {
+    const cudaError_t forbidden = shim_forbid_in_capture();
     shim_drain();
-    return shim_result(cudaSuccess);
+    return shim_result(forbidden);
 }
 
 API cudaError_t
@@ -100,9 +118,12 @@ cudaStreamDestroy(cudaStream_t stream)
 }
 
 API cudaError_t
-cudaStreamSynchronize(cudaStream_t stream)
+cudaStreamSynchronize(cudaStream_t which)
 {
-    drain(stream_of(stream));
+    CUstream_st *stream = stream_of(which);
+    if (stream->captured != nullptr)
+        return shim_result(shim_forbid_in_capture());
+    drain(stream);
     return shim_result(cudaSuccess);
 }
 
@@ -112,6 +133,7 @@ cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode)
     if (stream_of(stream) == &null_stream || stream->captured != nullptr)
         return shim_result(cudaErrorStreamCaptureUnsupported);
     stream->captured = new CUgraph_st;
+    spoilt = false;
     return shim_result(cudaSuccess);
 }
 
@@ -120,12 +142,19 @@ cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
 {
     *graph = stream->captured;
     stream->captured = nullptr;
+    if (spoilt) {
+        delete *graph;
+        *graph = nullptr;
+        return shim_result(cudaErrorStreamCaptureInvalidated);
+    }
     return shim_result(*graph != nullptr ? cudaSuccess : cudaErrorInvalidValue);
 }
 
 API cudaError_t
 cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
 {
+    if (shim_allocation_fails())
+        return shim_result(cudaErrorMemoryAllocation);
     *exec = new CUgraphExec_st{graph->nodes};
     return shim_result(cudaSuccess);
 }
@@ -133,6 +162,9 @@ cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long lon
 API cudaError_t
 cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
 {
+    if (shim_fault_due("launch"))
+        return shim_result(cudaErrorLaunchOutOfResources);
+    shim_launched();
     for (const work &node : exec->nodes)
         shim_enqueue(stream, node);
     return shim_result(cudaSuccess);
