@@ -195,9 +195,16 @@ cuda-gate: deps
 	@$(submake) build
 	@tests/cuda_gate.sh
 
+# A folder that checks and measures the CUDA target on a machine that has a device.
+BUNDLE_TESTS := test_cuda_simple test_cuda_conv
+.PHONY: gpu-bundle
+gpu-bundle: deps
+	@$(submake) build $(patsubst %,$(BUILD)/tests/%,$(BUNDLE_TESTS))
+	@TESTS="$(BUNDLE_TESTS)" bench/gpu/bundle.sh
+
 # --- what comes later ---
 
-LATER := gpu-bundle test-interop
+LATER := test-interop
 .PHONY: $(LATER)
 $(LATER):
 	@echo "make $@: not there yet, it comes with a later version" >&2; exit 2
@@ -223,6 +230,7 @@ help:
 	@echo "make install       into PREFIX ($(PREFIX))"
 	@echo "make emu           an emulated CUDA device for tests, where a toolkit is installed"
 	@echo "make cuda-gate     compile all CUDA kernels of all models for all architectures"
+	@echo "make gpu-bundle    a folder that checks and measures the CUDA target where a device is"
 	@echo "make V=1 ...       show the commands"
 	@echo "make clean         remove what was built (networks under out/ stay)"
 	@echo "later: make $(LATER)"

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "runtime/base/cuda.h"
+
 enum { HOST_TO_DEVICE = 1, DEVICE_TO_HOST = 2 };  // cudaMemcpyKind
 
 struct dim3 {
@@ -47,8 +49,14 @@ static void *
 open_library(const char *folder, const char *name)
 {
     char path[4096];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *library = NULL;
+    struct rx_error ignored = {0};
+    snprintf(path, sizeof path, "%s/lib%s.so.13", folder != NULL ? folder : "", name);
+    if (folder != NULL)
+        library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    else
+        rx_cuda_open(name, &library, NULL, &ignored);
+    return library;
 }
 
 // POSIX: a pointer from dlsym may be stored as one to a function.
@@ -63,8 +71,8 @@ find(void *library, const char *name, void *to)
 struct cuda *
 cuda_open(const char *folder)
 {
-    void *runtime = open_library(folder, "libcudart.so.13");
-    void *compiler = open_library(folder, "libnvrtc.so.13");
+    void *runtime = open_library(folder, "cudart");
+    void *compiler = open_library(folder, "nvrtc");
     if (runtime == NULL || compiler == NULL)
         return NULL;
     struct cuda *c = calloc(1, sizeof *c);

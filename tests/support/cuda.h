@@ -7,7 +7,8 @@
 
 struct cuda;
 
-// The libraries in `folder`, or NULL where there are none.
+// The libraries in `folder`, or as the programs find them where that is NULL; NULL where there are
+// none.
 struct cuda *
 cuda_open(const char *folder);
 void

@@ -1,4 +1,4 @@
-// Renders, compiles, loads and runs kernel cases on the emulated device.
+// Renders, compiles, loads and runs kernel cases on an emulated or a real device.
 #include "tests/support/cuda_batch.h"
 
 #include <stdio.h>
@@ -15,7 +15,8 @@
 #include "tests/support/cuda.h"
 #include "tests/support/kernel_data.h"
 
-enum { COMPILERS = 2, SEEDS = 5, SEED_STEP = 7, SEEDS_EVERY = 4 };
+enum { CHILDREN_MAX = 16 };                          // a device holds the contexts of so many
+enum { SEEDS = 5, SEED_STEP = 7, SEEDS_EVERY = 4 };  // orders of threads
 
 // Factors are rounded to bf16: each product is off by 2^-8 of itself at most. A result is a sum of
 // products of both signs, and errors are as often up as down, so they stay within that of the
@@ -36,7 +37,23 @@ const char *
 rx_cuda_batch_folder(void)
 {
     const char *folder = getenv("RXGEN_EMU_LIBS");
+    if (getenv("RXGEN_TEST_DEVICE") != NULL)
+        return NULL;
     return folder != NULL ? folder : "out/emu";
+}
+
+const char *
+rx_cuda_batch_arch(const char *arch)
+{
+    const char *own = getenv("RXGEN_TEST_DEVICE");
+    return own != NULL ? own : arch;
+}
+
+static int
+n_children(void)
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores < 1 ? 1 : cores > CHILDREN_MAX ? CHILDREN_MAX : (int)cores;
 }
 
 int
@@ -51,8 +68,11 @@ rx_cuda_batch_available(void)
 void
 rx_cuda_batch_select(void)
 {
-    char *folder = realpath(emu_folder(), NULL);
-    setenv("RXGEN_CUDA_LIB_DIR", folder != NULL ? folder : emu_folder(), 1);
+    const char *emulated = rx_cuda_batch_folder();
+    if (emulated == NULL)
+        return;
+    char *folder = realpath(emulated, NULL);
+    setenv("RXGEN_CUDA_LIB_DIR", folder != NULL ? folder : emulated, 1);
     free(folder);
 }
 
@@ -94,13 +114,14 @@ compile(const struct build *b, int i, struct rx_text *image, struct rx_error *er
 static void
 compile_all(const struct build *b)
 {
-    pid_t child[COMPILERS];
+    const int n = n_children();
+    pid_t child[CHILDREN_MAX];
     fflush(NULL);
-    for (int c = 0; c < COMPILERS; c++) {
+    for (int c = 0; c < n; c++) {
         child[c] = fork();
         if (child[c] != 0)
             continue;
-        for (int i = c; i < b->n; i += COMPILERS) {
+        for (int i = c; i < b->n; i += n) {
             struct rx_text image = {0};
             struct rx_error ignored = {0};
             compile(b, i, &image, &ignored);
@@ -108,7 +129,7 @@ compile_all(const struct build *b)
         }
         _exit(0);
     }
-    for (int c = 0; c < COMPILERS; c++)
+    for (int c = 0; c < n; c++)
         waitpid(child[c], NULL, 0);
 }
 
@@ -175,6 +196,8 @@ static int
 seeds_of(int i)
 {
     const char *mode = getenv("RXGEN_TEST_CONFIGS");
+    if (rx_cuda_batch_folder() == NULL)
+        return 1;  // a device has its own
     return i % SEEDS_EVERY == 0 || (mode != NULL && strcmp(mode, "all") == 0) ? SEEDS : 1;
 }
 
@@ -182,15 +205,16 @@ seeds_of(int i)
 static int
 check_all(const struct build *b)
 {
-    pid_t child[COMPILERS];
+    const int n = n_children();
+    pid_t child[CHILDREN_MAX];
     int failed = 0;
     fflush(NULL);
-    for (int c = 0; c < COMPILERS; c++) {
+    for (int c = 0; c < n; c++) {
         child[c] = fork();
         if (child[c] != 0)
             continue;
         int wrong = 0;
-        for (int i = c; i < b->n; i += COMPILERS) {
+        for (int i = c; i < b->n; i += n) {
             int bad = 0;
             for (int s = 0; s < seeds_of(i) && !bad; s++)
                 bad = check(b, i, 1 + s * SEED_STEP);
@@ -201,7 +225,7 @@ check_all(const struct build *b)
         fflush(NULL);
         _exit(wrong < 255 ? wrong : 255);
     }
-    for (int c = 0; c < COMPILERS; c++) {
+    for (int c = 0; c < n; c++) {
         int status = 0;
         waitpid(child[c], &status, 0);
         failed += WIFEXITED(status) ? WEXITSTATUS(status) : b->n;

@@ -82,6 +82,8 @@ rx_kernel_cases(const struct rx_kernel_case *cases, int n_cases, const char *arc
     struct rx_error error = {0};
     struct rx_machine machine;
     const struct rx_target *target = target_of(arch);
+    if (target == &rx_target_cuda)
+        arch = rx_cuda_batch_arch(arch);
     if (target->machine(arch, &machine, &error) != RX_OK)
         return fprintf(stderr, "%s\n", error.text), n_cases;
     struct batch *b = rx_memory_alloc(sizeof *b);

@@ -97,8 +97,9 @@ cudaFree(void *p)
 API cudaError_t
 cudaMemGetInfo(size_t *free, size_t *total)
 {
-    *total = ARENA;
-    *free = ARENA - used;
+    const size_t megabytes = ARENA >> 20;
+    *total = (size_t)shim_option_number("memory", (long)megabytes) << 20;
+    *free = *total > used ? *total - used : 0;
     return shim_result(cudaSuccess);
 }
 
