@@ -307,7 +307,7 @@ test_lost_device(void **state)
     add_training(&good, "good");
     run_well(&good);
     // In the graph of the third step.
-    snprintf(option, sizeof option, "fault=lost:%d", line_of("trace", "\"loss", STEPS));
+    snprintf(option, sizeof option, "fault=lost:%d", line_of("trace", "\"rx_loss", STEPS));
     check_cut_run(option, "lost", STEPS - 1, STEPS - 1);
     // While the first checkpoint is read from the device, and the second one.
     snprintf(option, sizeof option, "fault=copy:%d", copy_for_checkpoint("copies", 1));
