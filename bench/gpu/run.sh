@@ -125,10 +125,10 @@ check_kernels() {
     for program in tests/*; do
         RXGEN_TEST_DEVICE=$arch CMOCKA_MESSAGE_OUTPUT=stdout step "$(basename "$program")" 150 \
             "$program"
-        count=$(awk '/^\[ +OK +\]/ {ok++} /^\[ +FAILED +\] [a-z_0-9]+$/ {bad++}
+        count=$(cat "logs/$(basename "$program")".{out,err} 2>/dev/null | sort -u |
+            awk '/^\[ +OK +\]/ {ok++} /^\[ +FAILED +\] [a-z_0-9]+$/ {bad++}
             /^\[ +SKIPPED +\] [a-z_0-9]+$/ {skip++}
-            END {printf "\"passed\": %d, \"failed\": %d, \"skipped\": %d", ok, bad, skip}' \
-            "logs/$(basename "$program").out")
+            END {printf "\"passed\": %d, \"failed\": %d, \"skipped\": %d", ok, bad, skip}')
         rows+=("{\"name\": $(text "$(basename "$program")"), $outcome, $count}")
     done
     kernels=$(list "${rows[@]}")
