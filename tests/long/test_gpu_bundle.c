@@ -59,8 +59,8 @@ run_bundle(const char *libraries, const char *fault, int status)
     struct rx_command c = {0};
     write_script("sanitizer", SANITIZER, sanitizer);
     setenv("TRAINING", "--data synthetic:8 --batch 4 --steps 1 --workers 0", 1);
-    setenv("BATCHES", "4096 2", 1);  // the first takes more than the device has
-    rx_command_add(&c, "env RXGEN_CUDA_LIB_DIR=%s RXGEN_EMU=memory=64%s STEPS=1 SANITIZER=%s",
+    setenv("BATCHES", "65536 2", 1);  // the first takes more than the device has
+    rx_command_add(&c, "env RXGEN_CUDA_LIB_DIR=%s RXGEN_EMU=memory=16%s STEPS=1 SANITIZER=%s",
                    libraries, fault, sanitizer);
     rx_command_add(&c, "PYTHON=none PATIENCE=20 %s/bundle/run.sh", rx_run_folder.path);
     rx_command_run(&c);
