@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a folder, and a .tar.gz of it, that checks and measures the CUDA target on a machine which has
-# nothing but a driver and a CUDA toolkit: docs/gpu-bundle.md. Run by `make gpu-bundle`.
+# Makes a folder, and a .tar.gz of it, that checks and measures the CUDA target on a machine which
+# has nothing but a driver and a CUDA toolkit: docs/gpu-bundle.md. Run by `make gpu-bundle`.
 #   BUNDLE     the folder (out/gpu-bundle)
 #   NETWORKS   lines `NAME TASKS RXGEN-ARGUMENTS...` that replace those below
 #   TESTS      tests of kernels that go along
@@ -66,10 +66,10 @@ if [ "$data" != none ]; then
 fi
 "$rxgen" --version >"$bundle/VERSION"
 
-tar --sort=name --owner=0 --group=0 --numeric-owner --mtime='2000-01-01 UTC' -C "$(dirname "$bundle")" \
-    -cf - "$(basename "$bundle")" | gzip -n >"$bundle.tar.gz"
+tar --sort=name --owner=0 --group=0 --numeric-owner --mtime='2000-01-01 UTC' \
+    -C "$(dirname "$bundle")" -cf - "$(basename "$bundle")" | gzip -n >"$bundle.tar.gz"
 bytes=$(stat -c %s "$bundle.tar.gz")
-echo "$bundle.tar.gz: $((bytes / 1000000)) MB; unpack it on a machine with a GPU and call run.sh there"
+echo "$bundle.tar.gz: $((bytes / 1000000)) MB; unpack it where a GPU is and call run.sh there"
 [ "$bytes" -le $((megabytes_max * 1000000)) ] || {
     echo "$bundle.tar.gz: more than $megabytes_max MB: fewer NETWORKS" >&2
     exit 1

@@ -103,8 +103,8 @@ find_device() {
   \"cores\": $(nproc), \"system\": $(text "$(uname -sr)")}"
 }
 
-# Another NVRTC, or another architecture, than those of the bundle compile the kernels when a program
-# opens; here for all networks at once, so that nothing below waits for it.
+# Another NVRTC, or another architecture, than those of the bundle compile the kernels when a
+# program opens; here for all networks at once, so that nothing below waits for it.
 prepare_all() {
     local name pids=() bad=0
     while read -r name _; do
@@ -196,7 +196,8 @@ measure() {
 # The same networks in PyTorch, in the mode and at the batch of ours.
 compare() {
     local name mode program rows=()
-    if [ "$python" = none ] || ! "$python" -c 'import torch; torch.zeros(1).cuda()' 2>/dev/null; then
+    if [ "$python" = none ] ||
+        ! "$python" -c 'import torch; torch.zeros(1).cuda()' 2>/dev/null; then
         skip pytorch "$python has no PyTorch that reaches the device"
         rows=("{\"network\": null, \"mode\": null, \"program\": null, $outcome, \"result\": null}")
         peers=$(list "${rows[@]}")

@@ -1,6 +1,6 @@
 // CUDA's libraries, opened when they are needed, so that one binary serves machines with and
-// without them: from RXGEN_CUDA_LIB_DIR where that is set, else from CUDA_HOME (or the toolkit's usual
-// place, where that is not set) and the loader's path.
+// without them: from RXGEN_CUDA_LIB_DIR where that is set, else from CUDA_HOME (or the toolkit's
+// usual place, where that is not set) and the loader's path.
 #ifndef RX_BASE_CUDA_H
 #define RX_BASE_CUDA_H
 

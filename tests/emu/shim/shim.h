@@ -22,7 +22,8 @@ shim_option(const char *name);
 long
 shim_option_number(const char *name, long otherwise);
 
-// Device memory is that of RXGEN_EMU="memory=MEGABYTES". Faults to inject: RXGEN_EMU="fault=KIND:N" makes the Nth of that kind fail, N from 1.
+// Device memory is that of RXGEN_EMU="memory=MEGABYTES". Faults to inject: RXGEN_EMU="fault=KIND:N"
+// makes the Nth of that kind fail, N from 1.
 //   alloc   allocation N, of the device's or of pinned memory, has none
 //   launch  launch N of a kernel or of a graph is refused
 //   lost    at kernel N that runs, of a graph too, the device is lost
