@@ -36,7 +36,8 @@ RX_KERNEL(int n,      // images
     const int pixels = n * (H * W);
     //@ rows
     //@ end
-    //@ epilogue_begin channel=c
+    const int held = c < C ? c : 0;  // whose coefficients a thread has  //@ when coefs
+    //@ epilogue_begin channel=held
     //@ end
 
     for (int first = blockIdx.x * TILE_P; first < pixels; first += gridDim.x * TILE_P)

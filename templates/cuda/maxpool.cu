@@ -32,7 +32,8 @@ RX_KERNEL(int n,      // images
     const int pixels = n * (OH * OW);
     //@ rows
     //@ end
-    //@ epilogue_begin channel=c
+    const int held = c < K ? c : 0;  // whose coefficients a thread has  //@ when coefs
+    //@ epilogue_begin channel=held
     //@ end
 
     for (int first = blockIdx.x * TILE_P; first < pixels; first += gridDim.x * TILE_P)
