@@ -8,6 +8,9 @@
 #include "runtime/weights.h"
 
 enum { LINE_FLOATS = 16 };  // f32 elements of a cache line
+enum { PRODUCTS = 4 };      // of tensor cores, side by side, of a warp
+// Channels of a group whose products are of pixel pairs; that fill a warp's columns.
+enum { PAIR_GROUP = 4, SPREAD_GROUP = 32 };
 
 struct value {
     const char *name;
@@ -54,6 +57,7 @@ config_constant(const struct rx_kernel *kernel, const char *name, int64_t *value
     const struct rx_geometry *g = &kernel->problem->geometry;
     const int groups = g->groups > 0 ? g->groups : 1,
               per = rx_problem_per_multiply(kernel->problem);
+    const int back = kernel->problem->op == RX_PROBLEM_CONV_DGRAD;
     const struct value table[] = {
         {"PER", per},
         {"TERMS", g->k / groups / per},
@@ -65,6 +69,9 @@ config_constant(const struct rx_kernel *kernel, const char *name, int64_t *value
         {"TILE_M", c->tile_m},
         {"TILE_N", c->tile_n},
         {"TILE_W", c->tile_w},
+        {"TILES", PRODUCTS},
+        {"STEP", back ? 1 : kernel->problem->geometry.stride},
+        {"APART", back ? kernel->problem->geometry.stride : 1},
         {"LINE", LINE_FLOATS},
         {"SLACK", RX_CHAIN_MAX},
         {"KEEP", chain_has(&kernel->problem->epilogue, RX_STEP_STATS)},
@@ -171,6 +178,13 @@ uneven(const struct rx_kernel *kernel)
     return m > 0 && row % m != 0;
 }
 
+// Channels of a group, where products of tensor cores are of groups.
+static int
+group_channels(const struct rx_geometry *g)
+{
+    return g->groups > 0 ? g->c / g->groups : 0;
+}
+
 int
 rx_render_flag(const struct rx_machine *machine, const struct rx_kernel *kernel, const char *name)
 {
@@ -195,6 +209,9 @@ rx_render_flag(const struct rx_machine *machine, const struct rx_kernel *kernel,
         {"uneven", uneven(kernel)},
         {"pairs", p->products == RX_BF16},
         {"panel", g->groups > 0 && rx_weights_layout(g) == RX_LAYOUT_PANEL},
+        {"pixel_pairs", group_channels(g) == PAIR_GROUP},
+        {"quads", group_channels(g) > PAIR_GROUP && group_channels(g) < SPREAD_GROUP},
+        {"spread", group_channels(g) >= SPREAD_GROUP},
         {"avx512", strcmp(machine->isa, "avx512") == 0},
         {"avx2", strcmp(machine->isa, "avx2") == 0},
         {"generic", strcmp(machine->isa, "generic") == 0},

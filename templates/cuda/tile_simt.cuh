@@ -200,6 +200,70 @@ rx_pack8(const rx_v &a)
             rx_pack_bf16(a.v[4], a.v[5]), rx_pack_bf16(a.v[6], a.v[7])};
 }
 
+//@ part rx_exchange_pairs
+// Of four products side by side, each of a group of 4 channels at two pixels, a lane has two columns.
+// Neighbours swap, so that an even lane has all channels of the first two groups, an odd one of the
+// last two, at pixel lane / 2 % 2. `half` is 1 for the lower rows.
+static __device__ __forceinline__ rx_v
+rx_exchange_pairs(const float (&acc)[4][4], int half, int lane)
+{
+    const bool odd = lane % 2;
+    rx_v r;
+#pragma unroll
+    for (int t = 0; t < 2; t++)
+#pragma unroll
+        for (int e = 0; e < 2; e++) {
+            const float low = acc[t][half * 2 + e], high = acc[t + 2][half * 2 + e];
+            const float other = __shfl_xor_sync(0xffffffff, odd ? low : high, 1);
+            r.v[t * 4 + e] = odd ? other : low;
+            r.v[t * 4 + 2 + e] = odd ? high : other;
+        }
+    return r;
+}
+
+//@ part rx_exchange_quads
+// Of four products side by side a lane has two columns each. Four neighbours swap, so that lane i of
+// them has all columns of product i.
+static __device__ __forceinline__ rx_v
+rx_exchange_quads(const float (&acc)[4][4], int half, int lane)
+{
+    const bool odd = lane % 2, upper = lane / 2 % 2;
+    float mine[2][2][2];  // [product of the half][half of the lanes][column]
+#pragma unroll
+    for (int t = 0; t < 2; t++)
+#pragma unroll
+        for (int e = 0; e < 2; e++) {
+            const float low = acc[t][half * 2 + e], high = acc[t + 2][half * 2 + e];
+            const float other = __shfl_xor_sync(0xffffffff, upper ? low : high, 2);
+            mine[t][0][e] = upper ? other : low;
+            mine[t][1][e] = upper ? high : other;
+        }
+    rx_v r;
+#pragma unroll
+    for (int s = 0; s < 2; s++)
+#pragma unroll
+        for (int e = 0; e < 2; e++) {
+            const float other = __shfl_xor_sync(0xffffffff, odd ? mine[0][s][e] : mine[1][s][e], 1);
+            r.v[s * 4 + e] = odd ? other : mine[0][s][e];
+            r.v[s * 4 + 2 + e] = odd ? mine[1][s][e] : other;
+        }
+    return r;
+}
+
+//@ part rx_gather_spread
+// Where the columns of four products were spread so that a lane's are 8 neighbours.
+static __device__ __forceinline__ rx_v
+rx_gather_spread(const float (&acc)[4][4], int half)
+{
+    rx_v r;
+#pragma unroll
+    for (int t = 0; t < 4; t++)
+#pragma unroll
+        for (int e = 0; e < 2; e++)
+            r.v[t * 2 + e] = acc[t][half * 2 + e];
+    return r;
+}
+
 //@ part rx_moments
 // Count, sum and sum of squares of what a thread has seen, from its first value on: the shift keeps
 // the digits that sums of raw squares lose where the mean is far from zero.

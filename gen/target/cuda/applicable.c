@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gen/target/cuda/cuda.h"
+#include "gen/target/cuda/grouped.h"
 #include "runtime/weights.h"
 
 enum { WARP = 32, THREADS_MAX = 1024, DEPTH = 16, TILE_ROWS_MAX = 16 };
@@ -146,6 +147,15 @@ flat(const struct question *q)
     return no_tile(q);
 }
 
+static int
+grouped(const struct question *q)
+{
+    const char *why = rx_cuda_grouped_problem(q->problem);
+    if (why == NULL)
+        why = rx_cuda_grouped_config(q->problem, q->config);
+    return why == NULL || no(q, "%s", why);
+}
+
 enum { ANY_LAYOUT = -1 };
 
 // Every skeleton, the operation that it computes, and what it asks of a config. Convolutions ask
@@ -165,6 +175,8 @@ static const struct rule {
     {"gconv_fwd", RX_PROBLEM_CONV_FWD, RX_LAYOUT_LANES, pixels},
     {"gconv_dgrad", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_LANES, pixels},
     {"gconv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_LANES, pixels},
+    {"gconv_fwd.mma", RX_PROBLEM_CONV_FWD, ANY_LAYOUT, grouped},
+    {"gconv_dgrad.mma", RX_PROBLEM_CONV_DGRAD, ANY_LAYOUT, grouped},
     {"maxpool", RX_PROBLEM_MAXPOOL, ANY_LAYOUT, pixels},
     {"maxpool_grad", RX_PROBLEM_MAXPOOL_GRAD, ANY_LAYOUT, pixels},
     {"gap", RX_PROBLEM_GAP, ANY_LAYOUT, pixels},
@@ -205,7 +217,8 @@ rx_cuda_applicable(const struct rx_machine *machine, const struct rx_problem *pr
     if (rule->layout != ANY_LAYOUT && rule->layout != (int)rx_weights_layout(&problem->geometry))
         return no(&q, "weights of groups of at most %d channels lie otherwise than of wide ones",
                   RX_LANES_GROUP_MAX);
-    if (config->lanes < 1 || (rule->check != flat && !rx_cuda_lanes_fit(problem, config->lanes)))
+    if (config->lanes < 1 || (rule->check != flat && rule->check != grouped &&
+                              !rx_cuda_lanes_fit(problem, config->lanes)))
         return no(&q, "channels and pitches are no whole vectors of %d", config->lanes);
     if (config->tile_pixels < 1 || config->tile_pixels > PIXELS_MAX)
         return no(&q, "%d units a block: 1 to %d", config->tile_pixels, PIXELS_MAX);

@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "gen/target/cuda/cuda.h"
+#include "gen/target/cuda/grouped.h"
 #include "runtime/weights.h"
 
-enum { ROW_MAX = 256 };       // threads of a row
-enum { PIXELS = 64 };         // of a block of a pointwise kernel
-enum { CHANNELS_MAX = 128 };  // of it
+enum { ROW_MAX = 256 };          // threads of a row
+enum { PIXELS = 64 };            // of a block of a pointwise kernel
+enum { CHANNELS_MAX = 128 };     // of it
+enum { GROUPED_THREADS = 128 };  // of a block of a grouped kernel on tensor cores, at least
 
 struct list {
     const struct rx_machine *machine;
@@ -138,9 +140,36 @@ sort(struct list *list)
     }
 }
 
+// Strips of a part of the map, steps of a few rows.
+static void
+add_grouped(struct list *list)
+{
+    static const int parts[] = {1, 2, 4}, rows[] = {1, 2, 4, 7, 8}, warps[] = {1, 2, 4, 6};
+    static const int channels[] = {16, 32, 64};
+    enum { N_PARTS = 3, N_ROWS = 5, N_WARPS = 4, N_CHANNELS = 3 };
+    const struct rx_problem *p = list->problem;
+    const int back = p->op == RX_PROBLEM_CONV_DGRAD, h = back ? p->geometry.h : p->geometry.oh;
+    if (p->op == RX_PROBLEM_CONV_WGRAD || rx_cuda_grouped_problem(p) != NULL)
+        return;
+    for (int i = 0; i < N_PARTS * N_ROWS; i++)
+        for (int j = 0; j < N_WARPS * N_CHANNELS; j++) {
+            const struct rx_config config = {
+                .skeleton = back ? "gconv_dgrad.mma" : "gconv_fwd.mma",
+                .lanes = RX_CUDA_MMA_LANES,
+                .tile_pixels = (h + parts[i % N_PARTS] - 1) / parts[i % N_PARTS],
+                .tile_m = rows[i / N_PARTS],
+                .tile_n = warps[j % N_WARPS],
+                .tile_w = channels[j / N_WARPS],
+            };
+            if (rx_cuda_grouped_block(p, &config) >= GROUPED_THREADS)
+                add(list, &config);
+        }
+}
+
 static void
 add_convolution(struct list *list)
 {
+    add_grouped(list);
     static const char *const narrow[] = {"gconv_fwd", "gconv_dgrad", "gconv_wgrad"};
     if (rx_weights_layout(&list->problem->geometry) == RX_LAYOUT_LANES)
         add_pixels(list, narrow[list->problem->op - RX_PROBLEM_CONV_FWD], lanes_of(list));

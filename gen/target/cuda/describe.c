@@ -4,6 +4,7 @@
 
 #include "gen/select/name.h"
 #include "gen/target/cuda/cuda.h"
+#include "gen/target/cuda/grouped.h"
 #include "runtime/base/file.h"
 #include "runtime/weights.h"
 
@@ -41,6 +42,8 @@ rx_cuda_flat_units(enum rx_problem_op op)
 int
 rx_cuda_block(const struct rx_problem *p, const struct rx_config *config)
 {
+    if (rx_cuda_is_grouped(config))
+        return rx_cuda_grouped_block(p, config);
     if (rx_cuda_is_mma(config))
         return WARP * (config->tile_pixels / (RX_CUDA_MMA_ROWS * config->tile_m)) *
                (config->tile_w / (RX_CUDA_MMA_COLUMNS * config->tile_n));
@@ -65,6 +68,8 @@ int
 rx_cuda_columns(const struct rx_problem *p, const struct rx_config *config)
 {
     const struct rx_geometry *g = &p->geometry;
+    if (rx_cuda_is_grouped(config))
+        return rx_cuda_grouped_columns(p, config);
     if (config->tile_m > 0)
         return product_columns(p, config);
     if (config->tile_w == 0)
@@ -92,7 +97,10 @@ parts(const struct rx_machine *machine, const struct rx_kernel *k)
     const int weights = k->problem->op == RX_PROBLEM_CONV_WGRAD;
     if (!weights && !has_sums(k->problem))
         return 0;
-    const int wanted = tiles(machine->multiprocessors * BLOCKS_A_MULTIPROCESSOR, k->columns);
+    const int resident = rx_cuda_is_grouped(&k->config)
+                             ? rx_cuda_grouped_resident(k->problem, &k->config)
+                             : BLOCKS_A_MULTIPROCESSOR;
+    const int wanted = tiles(machine->multiprocessors * resident, k->columns);
     const int most = weights ? WEIGHTS_PARTS_MAX : PARTS_MAX;
     return wanted < most ? wanted : most;
 }
@@ -119,6 +127,11 @@ set_grid(struct rx_kernel *k)
     const struct rx_geometry *g = &p->geometry;
     k->task_divisor = k->config.tile_pixels;
     k->columns = rx_cuda_columns(p, &k->config);
+    if (rx_cuda_is_grouped(&k->config)) {
+        k->task_image = rx_cuda_grouped_strips(p, &k->config);
+        k->task_divisor = 1;
+        return;
+    }
     switch (p->op) {
     case RX_PROBLEM_CONV_FWD:
     case RX_PROBLEM_CONV_WGRAD:

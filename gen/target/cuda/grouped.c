@@ -1,0 +1,185 @@
+// Grouped 3x3 convolutions on tensor cores (gconv_*.mma): rules, tiles, launches.
+#include "gen/target/cuda/grouped.h"
+
+#include <string.h>
+
+#include "runtime/weights.h"
+
+enum { WARP = 32, VECTOR = 8, MROWS = 16, TAPS = 3, UNIT_BYTES = 16 };
+enum { PAIR_GROUP = 4 };
+enum { CHANNELS_MAX = 64, LOADS_MAX = 8, WARPS_MAX = 8, ROWS_MAX = 16, THREADS_MAX = 384 };
+enum { SHARED_MAX = 48 << 10, SHARED_ALL = 200 << 10 };  // of a block, of all that run at once
+
+// A problem seen from the map that is read: both directions are a convolution.
+struct window {
+    int group;                 // channels of a group
+    int iw, yh, yw;            // width of the map that is read; the map that is written
+    int step, apart;           // of the window; between the pixels that it reads
+    int pixels, slice, units;  // of a product's row; channels of a warp; 16-byte units of a row
+};
+
+static struct window
+window_of(const struct rx_problem *p)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const int back = p->op == RX_PROBLEM_CONV_DGRAD;
+    struct window w = {
+        .group = g->c / g->groups,
+        .iw = back ? g->ow : g->w,
+        .yh = back ? g->h : g->oh,
+        .yw = back ? g->w : g->ow,
+        .step = back ? 1 : g->stride,
+        .apart = back ? g->stride : 1,
+    };
+    w.pixels = w.group == PAIR_GROUP ? 2 : 1;
+    w.slice = w.group == PAIR_GROUP ? 16 : 32;
+    w.units = w.group == PAIR_GROUP ? (w.step + TAPS + 1) / 2 : TAPS;
+    return w;
+}
+
+int
+rx_cuda_is_grouped(const struct rx_config *config)
+{
+    return strcmp(config->skeleton, "gconv_fwd.mma") == 0 ||
+           strcmp(config->skeleton, "gconv_dgrad.mma") == 0;
+}
+
+int
+rx_cuda_grouped_block(const struct rx_problem *p, const struct rx_config *config)
+{
+    return config->tile_n * WARP * (config->tile_w / window_of(p).slice);
+}
+
+int
+rx_cuda_grouped_columns(const struct rx_problem *p, const struct rx_config *config)
+{
+    return p->geometry.c / config->tile_w;
+}
+
+int
+rx_cuda_grouped_strips(const struct rx_problem *p, const struct rx_config *config)
+{
+    return (window_of(p).yh + config->tile_pixels - 1) / config->tile_pixels;
+}
+
+static int
+has_sums(const struct rx_problem *p)
+{
+    return rx_problem_find(p, RX_OPERAND_PARTIAL, 0) >= 0;
+}
+
+// Units of a row of the ring: the template's PITCH.
+static int
+row_units(const struct window *w)
+{
+    const int rows = w->yw / w->pixels;
+    const int wide = ((rows - 1) * w->step + w->units + w->step - 1) / w->step * w->step;
+    return wide + ((rows / w->step - wide) & (8 / w->step - 1));
+}
+
+// Bytes of shared memory of a block, as the template has them.
+static int
+shared_bytes(const struct rx_problem *p, const struct rx_config *c)
+{
+    const struct window w = window_of(p);
+    const int vectors = c->tile_w / VECTOR, planes = vectors * w.pixels;
+    const int steps = (c->tile_pixels + c->tile_m - 1) / c->tile_m;
+    const int ring = (steps > 1 ? 2 : 1) * c->tile_m * w.step + TAPS - w.step;
+    const int spread = w.pixels == 2 ? 4 : 8, rows = ring * row_units(&w);
+    const int plane = rows + ((spread / vectors - rows) & (spread - 1));
+    const int threads = rx_cuda_grouped_block(p, c);
+    const int summed = threads / vectors * (2 * c->tile_w + 1) * (int)sizeof(float) + UNIT_BYTES;
+    const int held = planes * plane * UNIT_BYTES;
+    const int chunks = w.pixels == 2 ? TAPS * w.units : TAPS * TAPS * w.group / VECTOR;
+    const int weights = c->tile_w / w.slice * ((chunks + 1) / 2) * 2 * WARP * UNIT_BYTES;
+    return weights + (has_sums(p) && summed > held ? summed : held);
+}
+
+static int
+maps_fit(const struct rx_problem *p)
+{
+    for (int i = 0; i < p->n_operands; i++) {
+        const struct rx_operand *o = &p->operand[i];
+        if (o->kind == RX_OPERAND_MAP && (o->dtype != RX_BF16 || o->pitch % VECTOR != 0))
+            return 0;
+    }
+    return 1;
+}
+
+const char *
+rx_cuda_grouped_problem(const struct rx_problem *p)
+{
+    const struct rx_geometry *g = &p->geometry;
+    if (g->r != TAPS || g->s != TAPS || g->pad != 1 || g->stride > 2)
+        return "takes filters of 3x3, padding 1, stride 1 or 2";
+    if (g->c != g->k || g->groups < 1)
+        return "takes as many outputs as inputs";
+    const struct window w = window_of(p);
+    if (w.group != 4 && w.group != 8 && w.group != 16 && w.group != 32)
+        return "takes groups of 4, 8, 16 or 32 channels";
+    if (w.yw % w.pixels != 0)
+        return "pairs of pixels need an even width";
+    return maps_fit(p) ? NULL : "takes bf16 maps in whole vectors of 8 channels";
+}
+
+const char *
+rx_cuda_grouped_config(const struct rx_problem *p, const struct rx_config *c)
+{
+    const struct window w = window_of(p);
+    if (c->lanes != VECTOR)
+        return "vectors of 8 channels";
+    if (c->tile_w < w.slice || c->tile_w > CHANNELS_MAX || c->tile_w % w.slice != 0 ||
+        (c->tile_w & (c->tile_w - 1)) != 0 || p->geometry.c % c->tile_w != 0)
+        return "a block's channels must be a power of two up to 64 that divides all";
+    if (c->tile_pixels > w.yh || c->tile_m < 1 || c->tile_m > ROWS_MAX)
+        return "more rows than the map has";
+    if (c->tile_m * w.step < TAPS - w.step)
+        return "a step frees fewer rows than the next one shares with it";
+    if (c->tile_n < 1 || c->tile_n > WARPS_MAX)
+        return "1 to 8 warps of different pixels";
+    const int threads = rx_cuda_grouped_block(p, c);
+    const int items = c->tile_m * w.step * w.iw * (c->tile_w / VECTOR);
+    if (threads > THREADS_MAX || (items + threads - 1) / threads > LOADS_MAX)
+        return "too many threads, or too many loads of a thread";
+    return shared_bytes(p, c) <= SHARED_MAX ? NULL : "more shared memory than a block has";
+}
+
+int
+rx_cuda_grouped_resident(const struct rx_problem *p, const struct rx_config *c)
+{
+    const int by_threads = THREADS_MAX / rx_cuda_grouped_block(p, c);
+    const int by_shared = SHARED_ALL / shared_bytes(p, c);
+    return by_threads < by_shared ? by_threads : by_shared;
+}
+
+double
+rx_cuda_grouped_turns(const struct rx_problem *p, const struct rx_config *c)
+{
+    const int steps = (c->tile_pixels + c->tile_m - 1) / c->tile_m + 2;
+    return (double)rx_cuda_grouped_strips(p, c) * rx_cuda_grouped_columns(p, c) * steps /
+           rx_cuda_grouped_resident(p, c);
+}
+
+double
+rx_cuda_grouped_waste(const struct rx_problem *p, const struct rx_config *c)
+{
+    const struct window w = window_of(p);
+    const int strips = rx_cuda_grouped_strips(p, c);
+    const int steps = (c->tile_pixels + c->tile_m - 1) / c->tile_m;
+    const int tiles = (c->tile_m * (w.yw / w.pixels) + MROWS - 1) / MROWS;
+    const int turns = (tiles + c->tile_n - 1) / c->tile_n;
+    // Products of all strips, whose last turn leaves warps idle, and those that maps would fill.
+    const double products = (double)strips * steps * turns * c->tile_n * MROWS * w.pixels;
+    const double depth = (w.group == PAIR_GROUP ? TAPS * w.units : TAPS * TAPS * w.group / 8.0) + 1;
+    const double useful = (double)w.yh * w.yw, values = TAPS * TAPS * w.group / 8.0 / w.pixels;
+    return products / useful * depth / values / w.pixels;
+}
+
+// Rows that strips read twice, for each that they need.
+double
+rx_cuda_grouped_reread(const struct rx_problem *p, const struct rx_config *c)
+{
+    const struct window w = window_of(p);
+    const int strips = rx_cuda_grouped_strips(p, c);
+    return 1 + (double)(strips - 1) * (TAPS - w.step) / (w.yh * w.step);
+}
