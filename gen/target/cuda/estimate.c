@@ -1,5 +1,6 @@
 // The roofline estimate: no device, the same answer everywhere.
 #include "gen/target/cuda/cuda.h"
+#include "gen/target/cuda/grouped.h"
 #include "runtime/weights.h"
 
 // An H100: what is compared is configs, on one device.
@@ -8,7 +9,21 @@ static const double flops_per_s = 132 * 128 * 2 * 1.755e9;  // FFMA
 static const double mma_flops_per_s = 632e12;               // mma.sync, one in 6 cycles
 static const double loads_per_multiply = 4;  // a shared load takes the issue of so many multiplies
 
+// Groups of a few channels without tensor cores, as measured: each multiply loads its weights.
+static const double narrow_flops_per_s = 9e12;
+
+// Inputs that are transformed and staged, each once for each of its taps and each tile of outputs:
+// as measured where groups are narrow.
+static const double staged_per_s = 350e9;
+
 static const double not_hidden = 0.1;  // of the shorter of the two
+
+// Grouped kernels on tensor cores: a load of a block until its rows are staged; how much more
+// memory takes if a pixel has few channels of a block, times these; what does not hide behind the
+// longest.
+static const double turn_s = 1.2e-6;
+static const double narrow_channels = 4;
+static const double grouped_not_hidden = 0.25;
 
 enum { BATCH = 256 };
 
@@ -49,20 +64,50 @@ mma_share(const struct rx_config *config)
     return multiplies / (multiplies + config->tile_m + 2.0 * config->tile_n);
 }
 
+// Inputs that an image's blocks stage.
+static double
+staged(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const double cg = g->c / g->groups, kg = g->k / g->groups, taps = (double)g->r * g->s;
+    if (p->op == RX_PROBLEM_CONV_FWD)
+        return (double)g->oh * g->ow * taps * g->c * round_up(kg, config->tile_w) / config->tile_w;
+    if (p->op == RX_PROBLEM_CONV_DGRAD)
+        return (double)g->h * g->w * taps * g->k * round_up(cg, config->tile_w) / config->tile_w;
+    return 0;
+}
+
+static double
+grouped_estimate(const struct rx_machine *machine, const struct rx_problem *p,
+                 const struct rx_config *config, double memory)
+{
+    const double products =
+        rx_problem_work(p).flops_image / mma_flops_per_s * rx_cuda_grouped_waste(p, config);
+    const double traffic = memory * (1 + (rx_cuda_grouped_reread(p, config) - 1) / 2) *
+                           (1 + narrow_channels / config->tile_w);
+    const double turns = rx_cuda_grouped_turns(p, config) * turn_s / machine->multiprocessors;
+    const double hidden = products > traffic ? products : traffic;
+    const double most = hidden > turns ? hidden : turns;
+    return most + grouped_not_hidden * (products + traffic + turns - most);
+}
+
 double
 rx_cuda_estimate(const struct rx_machine *machine, const struct rx_problem *p,
                  const struct rx_config *config)
 {
-    (void)machine;
     const struct rx_work work = rx_problem_work(p);
     const double memory = (work.bytes_image + work.bytes_fixed / BATCH) / memory_bytes_per_s;
+    if (rx_cuda_is_grouped(config))
+        return grouped_estimate(machine, p, config, memory);
     double compute = work.flops_image + work.flops_fixed / BATCH;
     if (rx_cuda_is_mma(config))
         compute *= waste(p, config) / (mma_flops_per_s * mma_share(config));
     else if (config->tile_m > 0)
         compute *= waste(p, config) / (flops_per_s * tile_share(config));
     else
-        compute /= flops_per_s;
+        compute /= p->op <= RX_PROBLEM_CONV_WGRAD ? narrow_flops_per_s : flops_per_s;
+    if (config->tile_m > 0)
+        compute += staged(p, config) / staged_per_s;
     const double most = compute > memory ? compute : memory;
     return most + not_hidden * (compute + memory - most);
 }
