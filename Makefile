@@ -196,7 +196,7 @@ cuda-gate: deps
 	@tests/cuda_gate.sh
 
 # A folder that checks and measures the CUDA target on a machine that has a device.
-BUNDLE_TESTS := test_cuda_simple test_cuda_conv
+BUNDLE_TESTS := test_cuda_simple test_cuda_conv test_cuda_grouped
 .PHONY: gpu-bundle
 gpu-bundle: deps
 	@$(submake) build $(patsubst %,$(BUILD)/tests/%,$(BUNDLE_TESTS))

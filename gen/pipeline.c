@@ -76,9 +76,8 @@ run_fuse(struct job *j)
 static int
 run_layout(struct job *j)
 {
-    const int pairs = j->net->machine.dot2 && j->options->dtype == RX_BF16;
-    rx_pass_layout(&j->unit->graph, j->unit->mode, j->options->gradients, pairs ? RX_BF16 : RX_F32,
-                   &j->unit->regions);
+    const enum rx_dtype form = j->options->dtype == RX_BF16 ? j->net->machine.form : RX_F32;
+    rx_pass_layout(&j->unit->graph, j->unit->mode, j->options->gradients, form, &j->unit->regions);
     return RX_OK;
 }
 

@@ -6,7 +6,7 @@
 //   bn_grad_coef  PARTIAL sums, COEF of the forward, VECTOR gamma, COEF {a,b,c} (write), VECTOR
 //                 dgamma (write), dbeta (write)
 //   transpose     WEIGHTS, WEIGHTS_DGRAD (write)
-//   pack          WEIGHTS, WEIGHTS of BF16X2 (write)
+//   pack          WEIGHTS, WEIGHTS of BF16X2 or BF16 (write)
 //   reduce        WEIGHTS_PARTIAL, VECTOR (write)
 //   update        WEIGHTS_PARTIAL, VECTOR weights (read write), momentum (read write), HYPER
 //   bias_grad     MAP OUT dy, VECTOR (write)

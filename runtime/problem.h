@@ -190,7 +190,7 @@ struct rx_problem {
     struct rx_chain epilogue;
     int hyper_row;  // sgd: which weight decay of HYPER applies; 0 elsewhere
     // F32, or, in convolutions and what transposes their weights, BF16: what is multiplied is
-    // rounded to it, weights are BF16X2; sums are f32 in both.
+    // rounded to it, weights are BF16X2 or BF16; sums are f32 in both.
     enum rx_dtype products;
 };
 

@@ -281,8 +281,7 @@ packed_index(const struct rx_geometry *g, const struct rx_operand *o, int k, int
         const int in = k % kg;
         k = k / kg * cg + c, c = in, g = &t;
     }
-    return o->dtype == RX_BF16X2 ? rx_weights_pairs_index(g, k, c, r, s)
-                                 : rx_weights_index(g, k, c, r, s);
+    return rx_weights_index_of(g, o->dtype, k, c, r, s);
 }
 
 // Copies between the packed weights of an operand and [r][s][k][c/groups].
@@ -303,7 +302,7 @@ convert_weights(const struct run *run, enum rx_operand_kind kind, double *plain,
                     const int64_t at = packed_index(g, o, k, c, r, s);
                     if (direction == PACK)
                         ((float *)packed)[at] = (float)*plain;
-                    else if (o->dtype == RX_BF16X2)
+                    else if (o->dtype != RX_F32)
                         *plain = rx_bf16_widen(((const uint16_t *)packed)[at]);
                     else
                         *plain = ((const float *)packed)[at];

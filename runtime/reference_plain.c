@@ -159,22 +159,21 @@ run_transpose(const struct run *run)
 {
     const struct rx_geometry *g = &run->problem->geometry, t = rx_weights_transposed(g);
     const int cg = g->c / g->groups, kg = g->k / g->groups;
-    const int pairs = run->problem->products == RX_BF16;
+    const enum rx_dtype dtype = run->problem->operand[1].dtype;
     const float *w = run->t[0];
     void *wt = run->t[1];
-    memset(wt, 0,
-           sizeof(float) * (size_t)(pairs ? rx_weights_pairs_count(&t) : rx_weights_count(&t)));
+    memset(wt, 0, (size_t)(rx_weights_count_of(&t, dtype) * rx_dtype_bytes(dtype)));
     for (int k = 0; k < g->k; k++)
         for (int c = 0; c < cg; c++)
             for (int r = 0; r < g->r; r++)
                 for (int s = 0; s < g->s; s++) {
                     const int out = k / kg * cg + c, in = k % kg;
                     const float value = w[rx_weights_index(g, k, c, r, s)];
-                    if (pairs)
-                        ((uint16_t *)wt)[rx_weights_pairs_index(&t, out, in, r, s)] =
-                            rx_bf16_round(value);
+                    const int64_t at = rx_weights_index_of(&t, dtype, out, in, r, s);
+                    if (dtype == RX_F32)
+                        ((float *)wt)[at] = value;
                     else
-                        ((float *)wt)[rx_weights_index(&t, out, in, r, s)] = value;
+                        ((uint16_t *)wt)[at] = rx_bf16_round(value);
                 }
 }
 
@@ -182,14 +181,15 @@ static void
 run_pack(const struct run *run)
 {
     const struct rx_geometry *g = &run->problem->geometry;
+    const enum rx_dtype dtype = run->problem->operand[1].dtype;
     const float *w = run->t[0];
-    uint16_t *pairs = run->t[1];
-    memset(pairs, 0, (size_t)rx_weights_pairs_count(g) * 2 * sizeof *pairs);
+    uint16_t *packed = run->t[1];
+    memset(packed, 0, (size_t)(rx_weights_count_of(g, dtype) * rx_dtype_bytes(dtype)));
     for (int k = 0; k < g->k; k++)
         for (int c = 0; c < g->c / g->groups; c++)
             for (int r = 0; r < g->r; r++)
                 for (int s = 0; s < g->s; s++)
-                    pairs[rx_weights_pairs_index(g, k, c, r, s)] =
+                    packed[rx_weights_index_of(g, dtype, k, c, r, s)] =
                         rx_bf16_round(w[rx_weights_index(g, k, c, r, s)]);
 }
 
@@ -274,8 +274,7 @@ rx_reference_run_plain(const struct rx_problem *problem, int n, int n_threads, v
 static int64_t
 weights_bytes(const struct rx_operand *o, const struct rx_geometry *g)
 {
-    const int64_t count = o->dtype == RX_BF16X2 ? rx_weights_pairs_count(g) : rx_weights_count(g);
-    return count * rx_dtype_bytes(o->dtype);
+    return rx_weights_count_of(g, o->dtype) * rx_dtype_bytes(o->dtype);
 }
 
 // A map's last pixel ends at its last channel: what follows belongs to the view's neighbour.

@@ -42,17 +42,24 @@ pairs(const struct rx_geometry *g)
 }
 
 int64_t
-rx_weights_pairs_count(const struct rx_geometry *g)
+rx_weights_count_of(const struct rx_geometry *g, enum rx_dtype dtype)
 {
-    return pairs(g) * g->groups * blocks(g->k / g->groups) * RX_BLOCK;
+    const int64_t outputs = (int64_t)g->groups * blocks(g->k / g->groups) * RX_BLOCK;
+    if (dtype == RX_BF16X2)
+        return pairs(g) * outputs;
+    return dtype == RX_BF16 ? outputs * g->r * g->s * (g->c / g->groups) : rx_weights_count(g);
 }
 
 int64_t
-rx_weights_pairs_index(const struct rx_geometry *g, int k, int c, int r, int s)
+rx_weights_index_of(const struct rx_geometry *g, enum rx_dtype dtype, int k, int c, int r, int s)
 {
-    const int kg = g->k / g->groups, lane = k % kg % RX_BLOCK;
-    const int64_t tap = ((int64_t)r * g->s + s) * (g->c / g->groups) + c;
+    if (dtype == RX_F32)
+        return rx_weights_index(g, k, c, r, s);
+    const int cg = g->c / g->groups, kg = g->k / g->groups, lane = k % kg % RX_BLOCK;
+    const int64_t tap = ((int64_t)r * g->s + s) * cg + c;
     const int64_t block = (int64_t)(k / kg) * blocks(kg) + k % kg / RX_BLOCK;
+    if (dtype == RX_BF16)
+        return (block * RX_BLOCK + lane) * g->r * g->s * cg + tap;
     return ((block * pairs(g) + tap / 2) * RX_BLOCK + lane) * 2 + tap % 2;
 }
 

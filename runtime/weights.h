@@ -4,8 +4,11 @@
 //   PANEL  [G][ceil(KG/16)][R][S][CG][16]   dense and wide groups: one lane an output of the group
 //   LANES  [R][S][CG][ceil(K/16)*16]        groups of at most 8: lanes run across groups
 //
-//   PAIRS  [G][ceil(KG/16)][ceil(R*S*CG/2)][16][2]   PANEL in bf16: two neighbouring inputs, which
-//          are multiplied together, lie side by side; the last one of an odd number goes with zero
+// Kernels that multiply bf16 take dense ones and those of wide groups in another form:
+//
+//   PAIRS  [G][ceil(KG/16)][ceil(R*S*CG/2)][16][2]   BF16X2: two neighbouring inputs, which are
+//          multiplied together, lie side by side; the last one of an odd number goes with zero
+//   ROWS   [G][ceil(KG/16)*16][R][S][CG]             BF16: an output's weights lie together
 //
 // KG = K/G outputs and CG = C/G inputs a group; unused lanes are zero and stay zero in training.
 // The data gradient reads the same weights with the roles of inputs and outputs exchanged (taps are
@@ -34,11 +37,12 @@ rx_weights_count(const struct rx_geometry *g);
 int64_t
 rx_weights_index(const struct rx_geometry *g, int k, int c, int r, int s);
 
-// The same of the layout PAIRS: pairs that the weights take, and bf16 elements.
+// The same in the form that a type of theirs stands for: how many elements of it the weights take,
+// and where one lies (of PAIRS, which bf16).
 int64_t
-rx_weights_pairs_count(const struct rx_geometry *g);
+rx_weights_count_of(const struct rx_geometry *g, enum rx_dtype dtype);
 int64_t
-rx_weights_pairs_index(const struct rx_geometry *g, int k, int c, int r, int s);
+rx_weights_index_of(const struct rx_geometry *g, enum rx_dtype dtype, int k, int c, int r, int s);
 
 // The geometry whose forward layout the data gradient's weights have: c and k exchanged. Output
 // "k" of it is input channel g*CG+c, its input within the group is k within the group.

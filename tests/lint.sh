@@ -79,9 +79,10 @@ check_layers() {
         sed -E 's/#include "([^"]+)"/\1/')
 }
 
-# The stems of a place, without the targets' own headers: cpu.h, tile headers, instructions.
+# The stems of a place, without the targets' own headers (cpu.h, tile headers, instructions) and
+# what one target alone has: how grouped convolutions are cut for tensor cores.
 stems() {
-    ls "$1" | grep -vE '^(cpu|cuda)\.h$|^tile_|\.cuh$' | sed 's/\..*//' | sort -u
+    ls "$1" | grep -vE '^(cpu|cuda)\.h$|^tile_|\.cuh$|^grouped\.[ch]$' | sed 's/\..*//' | sort -u
 }
 
 # gen/target, runtime and templates list the same stems under cpu/ and cuda/. A skeleton may have

@@ -113,8 +113,8 @@ test_refused_pairs(void **state)
         convolution(RX_PROBLEM_CONV_FWD, rx_case_conv(9, 11, 80, 80, 2, 3, 2, 1));
     struct rx_problem odd =
         convolution(RX_PROBLEM_CONV_DGRAD, rx_case_conv(8, 6, 20, 33, 1, 3, 1, 1));
-    rx_case_to_pairs(&groups);
-    rx_case_to_pairs(&odd);
+    rx_case_to_products(&groups, RX_BF16X2);
+    rx_case_to_products(&odd, RX_BF16X2);
     assert_refused(&groups, (struct rx_config){"gconv_fwd", 8, 2, 6, 1, 0}, "multiplies f32");
     assert_refused(&odd, (struct rx_config){"conv_dgrad", 8, 12, 6, 2, 16}, "33 outputs");
 }

@@ -16,7 +16,7 @@ test_cifar_c(void **state)
     (void)state;
     if (!rx_cuda_batch_available())
         skip();
-    rx_trajectory_check_cuda("cifar", "c");
+    rx_trajectory_check_cuda("cifar", "c", RX_TRAJECTORY_FIRST);
 }
 
 int

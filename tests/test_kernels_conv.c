@@ -318,6 +318,79 @@ test_bf16(void **state)
     test_bf16_shapes("x86-64-v4", 2);
 }
 
+// The best candidate of a device with a row of the filter a thread, which shapes as small as these
+// would not have otherwise; NULL where the kernels are of CPUs.
+static const struct rx_config *
+row_config(const struct rx_problem *problem, struct rx_config candidates[RX_CANDIDATES_MAX])
+{
+    struct rx_machine machine;
+    struct rx_error error = {0};
+    if (strcmp(RX_CASE_ARCH, "native") == 0)
+        return NULL;
+    assert_int_equal(rx_target_cuda.machine(RX_CASE_ARCH, &machine, &error), RX_OK);
+    const int n = rx_target_cuda.candidates(&machine, problem, candidates, RX_CANDIDATES_MAX);
+    for (int i = 0; i < n; i++)
+        if (strstr(candidates[i].skeleton, ".row") != NULL)
+            return &candidates[i];
+    fail_msg("no candidate has a row of the filter a thread");
+    return NULL;
+}
+
+// Weight gradients of a network's first convolution: few inputs, which no prologue changes; output
+// rows longer than a segment, rows of the filter that leave threads over, outputs in several
+// blocks.
+static void
+test_few_inputs(void **state)
+{
+    (void)state;
+    static const struct shape shapes[] = {
+        {9, 12, 3, 64, 1, 7, 2, 3}, {6, 8, 1, 40, 1, 3, 1, 1}, {7, 10, 2, 72, 1, 5, 2, 1},
+        {3, 68, 3, 16, 1, 3, 1, 1}, {8, 7, 4, 20, 1, 3, 3, 0}, {12, 4, 8, 136, 1, 3, 1, 1},
+    };
+    static struct rx_config configs[3 * N_OF(shapes)][RX_CANDIDATES_MAX];
+    struct list *list = new_list();
+    for (int i = 0; i < 3 * N_OF(shapes); i++) {
+        const struct rx_conv_spec spec = {RX_PROBLEM_CONV_WGRAD, geometry(&shapes[i / 3]),
+                                          RX_CONV_LOAD,          RX_CONV_BN_GRAD,
+                                          RX_CONV_STORE,         0};
+        struct rx_kernel_case *c = add(list, &spec, 3, 2);
+        struct rx_problem *p = &c->problem;
+        if (i % 3 != 0)
+            rx_case_to_bf16(p);
+        if (i % 3 == 1)
+            p->operand[0].dtype = RX_F32;  // images
+        c->config = row_config(p, configs[i]);
+    }
+    run(list, RX_CASE_ARCH);
+}
+
+// Weight gradients of narrow groups: input rows that segments have in common and that they do not,
+// segments that do not divide a row, blocks with less channels than they have room for.
+static void
+test_narrow_wgrad(void **state)
+{
+    (void)state;
+    static const struct shape shapes[] = {
+        {5, 6, 64, 32, 8, 3, 1, 1},   {9, 7, 32, 64, 8, 3, 2, 1},  {7, 9, 24, 24, 6, 3, 3, 1},
+        {3, 70, 16, 16, 4, 3, 1, 1},  {6, 5, 80, 80, 10, 1, 1, 0}, {6, 8, 88, 88, 22, 5, 1, 2},
+        {13, 14, 72, 72, 9, 3, 1, 1}, {8, 14, 96, 96, 6, 3, 1, 1}, {7, 6, 48, 96, 3, 3, 2, 1},
+        {9, 7, 64, 64, 2, 3, 1, 1},
+    };
+    static struct rx_config configs[3 * N_OF(shapes)][RX_CANDIDATES_MAX];
+    struct list *list = new_list();
+    for (int i = 0; i < 2 * N_OF(shapes); i++) {
+        const struct rx_conv_spec spec = {RX_PROBLEM_CONV_WGRAD, geometry(&shapes[i / 2]),
+                                          RX_CONV_BN_RELU,       RX_CONV_BN_GRAD,
+                                          RX_CONV_STORE,         0};
+        struct rx_kernel_case *c = add(list, &spec, 3, 4);
+        struct rx_problem *p = &c->problem;
+        if (i % 2)
+            rx_case_to_bf16(p);
+        c->config = row_config(p, configs[i]);
+    }
+    run(list, RX_CASE_ARCH);
+}
+
 // Products of bf16. What is multiplied is rounded to it, kernel and reference alike; where the
 // prologue rounds more than once (a fused multiply-add is one), they may differ before that, and
 // one value in ten thousand is so near to a border that it ends a unit apart: 2^-6 of values up
@@ -342,7 +415,7 @@ add_pairs(struct list *list, const struct rx_conv_spec *spec)
 {
     struct rx_kernel_case *c = add(list, spec, 3, 2);
     rx_case_to_bf16(&c->problem);
-    rx_case_to_pairs(&c->problem);
+    rx_case_to_products(&c->problem, RX_BF16X2);
     if (spec->geometry.c == 3 && spec->op != RX_PROBLEM_CONV_DGRAD)
         c->problem.operand[0].dtype = RX_F32;
     c->tolerance = tolerance_of_pairs(spec);
@@ -426,6 +499,7 @@ main(void)
         cmocka_unit_test(test_configs),       cmocka_unit_test(test_far_mean),
         cmocka_unit_test(test_avx512),        cmocka_unit_test(test_bf16),
         cmocka_unit_test(test_pairs),         cmocka_unit_test(test_wgrad_configs),
+        cmocka_unit_test(test_few_inputs),    cmocka_unit_test(test_narrow_wgrad),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -348,8 +348,9 @@ static void
 test_weights(void **state)
 {
     (void)state;
-    static const int shapes[][4] = {{16, 16, 1, 3},  {64, 40, 1, 1},  {20, 36, 2, 3}, {3, 24, 1, 7},
-                                    {100, 10, 1, 1}, {48, 32, 16, 3}, {20, 30, 10, 3}};
+    static const int shapes[][4] = {{16, 16, 1, 3},  {64, 40, 1, 1},  {20, 36, 2, 3},
+                                    {3, 24, 1, 7},   {100, 10, 1, 1}, {48, 32, 16, 3},
+                                    {20, 30, 10, 3}, {48, 80, 2, 3}};
     struct list list = {.n = 0};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         const int *s = shapes[i];
@@ -357,19 +358,22 @@ test_weights(void **state)
         struct rx_problem *p = &add(&list, "transpose", RX_PROBLEM_TRANSPOSE, g, 1, 0)->problem;
         rx_case_operand(p, RX_OPERAND_WEIGHTS, RX_DOMAIN_NONE, RX_READ, 1, 0, "w");
         rx_case_operand(p, RX_OPERAND_WEIGHTS_DGRAD, RX_DOMAIN_NONE, RX_WRITE, 1, 0, "wt");
-        if (strcmp(RX_CASE_ARCH, "native") != 0 || rx_weights_layout(&g) != RX_LAYOUT_PANEL)
-            continue;  // pairs of bf16 are of CPUs
-        p = &add(&list, "transpose to pairs", RX_PROBLEM_TRANSPOSE, g, 1, 0)->problem;
+        const int pairs = strcmp(RX_CASE_ARCH, "native") == 0;
+        const int whole = s[0] / s[2] % 8 == 0 && s[1] / s[2] % 8 == 0;
+        if (rx_weights_layout(&g) != RX_LAYOUT_PANEL || (!pairs && !whole))
+            continue;
+        const enum rx_dtype form = pairs ? RX_BF16X2 : RX_BF16;
+        p = &add(&list, "transpose to bf16", RX_PROBLEM_TRANSPOSE, g, 1, 0)->problem;
         rx_case_operand(p, RX_OPERAND_WEIGHTS, RX_DOMAIN_NONE, RX_READ, 1, 0, "w");
         const int turned =
             rx_case_operand(p, RX_OPERAND_WEIGHTS_DGRAD, RX_DOMAIN_NONE, RX_WRITE, 1, 0, "wt");
         p->products = RX_BF16;
-        p->operand[turned].dtype = RX_BF16X2;
+        p->operand[turned].dtype = form;
         p = &add(&list, "pack", RX_PROBLEM_PACK, g, 1, 0)->problem;
         rx_case_operand(p, RX_OPERAND_WEIGHTS, RX_DOMAIN_NONE, RX_READ, 1, 0, "w");
-        const int pairs =
+        const int packed =
             rx_case_operand(p, RX_OPERAND_WEIGHTS, RX_DOMAIN_NONE, RX_WRITE, 1, 0, "wp");
-        p->operand[pairs].dtype = RX_BF16X2;
+        p->operand[packed].dtype = form;
     }
     static const int64_t counts[] = {1, 100, 4096, 9000};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {

@@ -37,7 +37,7 @@ load(struct unit *u)
 
 static void
 run_with(struct unit *u, enum rx_form form, enum rx_mode mode, enum rx_gradients gradients,
-         enum rx_dtype products)
+         enum rx_dtype weights)
 {
     load(u);
     rx_pass_form(&u->g, form);
@@ -48,7 +48,7 @@ run_with(struct unit *u, enum rx_form form, enum rx_mode mode, enum rx_gradients
     rx_pass_lower(&u->g, mode);
     assert_null(rx_graph_verify(&u->g));
     assert_int_equal(rx_pass_fuse(&u->g, mode, &u->regions, &u->error), RX_OK);
-    rx_pass_layout(&u->g, mode, gradients, products, &u->regions);
+    rx_pass_layout(&u->g, mode, gradients, weights, &u->regions);
     rx_pass_memory(&u->g, mode, &u->regions, &u->memory);
 }
 
@@ -383,10 +383,10 @@ dense_convolutions_multiply_pairs_where_asked(void **state)
     (void)state;
     for (int form = RX_FORM_A; form <= RX_FORM_C; form++) {
         struct unit train, infer;
-        run_with(&train, (enum rx_form)form, RX_MODE_TRAIN, RX_GRADIENTS_UPDATE, RX_BF16);
+        run_with(&train, (enum rx_form)form, RX_MODE_TRAIN, RX_GRADIENTS_UPDATE, RX_BF16X2);
         check_products(&train, 1);
         close_unit(&train);
-        run_with(&infer, (enum rx_form)form, RX_MODE_INFER, RX_GRADIENTS_UPDATE, RX_BF16);
+        run_with(&infer, (enum rx_form)form, RX_MODE_INFER, RX_GRADIENTS_UPDATE, RX_BF16X2);
         check_products(&infer, 0);
         close_unit(&infer);
     }

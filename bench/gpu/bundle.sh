@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 bundle=${BUNDLE:-out/gpu-bundle}
 build=${BUILD:-out/build}
 rxgen=${RXGEN:-./rxgen}
-tests=${TESTS-test_cuda_simple test_cuda_conv}
+tests=${TESTS-test_cuda_simple test_cuda_conv test_cuda_grouped}
 data=${DATA:-/usr/share/datasets/fashion-mnist}
 megabytes_max=60
 

@@ -36,8 +36,8 @@ enum rx_op {
 //   WEIGHTS_PARTIAL  f32 [threads][packed weights of `param`]
 //   MOMENTUM         of PARAM
 //   WEIGHTS_DGRAD    f32, the packed transposed weights of `param`
-//   WEIGHTS_PAIRS    BF16X2, the weights of `param` or, for data gradients, the transposed ones
-//   FLAT             f32 [count], parameters, gradients or momenta one after the other
+//   WEIGHTS_NARROW   BF16X2 or BF16, the weights of `param` or, for data gradients, the transposed
+//   ones FLAT             f32 [count], parameters, gradients or momenta one after the other
 enum rx_tensor_kind {
     RX_TENSOR_MAP,
     RX_TENSOR_PARAM,
@@ -50,7 +50,7 @@ enum rx_tensor_kind {
     RX_TENSOR_MOMENTUM,
     RX_TENSOR_WEIGHTS_PARTIAL,
     RX_TENSOR_WEIGHTS_DGRAD,
-    RX_TENSOR_WEIGHTS_PAIRS,
+    RX_TENSOR_WEIGHTS_NARROW,
     RX_TENSOR_FLAT,
 };
 

@@ -16,7 +16,7 @@ print_tensor(const struct rx_graph *g, int id, struct rx_text *text)
         [RX_TENSOR_MOMENTUM] = "momentum",
         [RX_TENSOR_WEIGHTS_PARTIAL] = "weights_partial",
         [RX_TENSOR_WEIGHTS_DGRAD] = "weights_dgrad",
-        [RX_TENSOR_WEIGHTS_PAIRS] = "weights_pairs",
+        [RX_TENSOR_WEIGHTS_NARROW] = "weights_narrow",
         [RX_TENSOR_FLAT] = "flat",
     };
     const struct rx_tensor *t = &g->tensor[id];

@@ -12,6 +12,8 @@
 #include "gen/pass/region.h"
 #include "runtime/weights.h"
 
+enum { ROW_LANES = 8 };  // bf16 in 16 bytes
+
 enum { SET_WEIGHTS, SET_BIAS, SET_BN, SET_RUNNING, SETS };
 enum { VALUE, GRADIENT, MOMENTUM, COPIES };
 enum { ALIGN_ELEMENTS = 16 };  // a parameter starts on a cache line
@@ -103,7 +105,7 @@ struct layout {
     struct rx_graph *g;
     enum rx_mode mode;
     enum rx_gradients gradients;
-    enum rx_dtype products;  // of dense convolutions
+    enum rx_dtype form;  // of weights where bf16 is multiplied; F32: nowhere
     struct rx_regions old, *list;
     int *partial;   // [n_params] the WEIGHTS_PARTIAL of its gradient
     int *last_use;  // [n_params] the last old region that makes it or reads the weights
@@ -136,54 +138,73 @@ find_last_uses(struct layout *l)
         }
 }
 
-// Transposed weights for a data gradient, as pairs where it multiplies those; returns their tensor.
+// Transposed weights for a data gradient, in bf16 where it multiplies that; returns their tensor.
 static int
 add_transpose(struct layout *l, const struct rx_region *old, enum rx_dtype products, int weights)
 {
     struct rx_graph *g = l->g;
     const struct rx_node node = node_of(old);
     const struct rx_geometry turned = rx_weights_transposed(&node.geometry);
-    const int pairs = products == RX_BF16;
-    const struct rx_tensor like = {
-        .kind = pairs ? RX_TENSOR_WEIGHTS_PAIRS : RX_TENSOR_WEIGHTS_DGRAD,
-        .dtype = pairs ? RX_BF16X2 : RX_F32,
-        .count = pairs ? rx_weights_pairs_count(&turned) : rx_weights_count(&turned),
-        .param = g->tensor[weights].param};
+    const enum rx_dtype form = products == RX_BF16 ? l->form : RX_F32;
+    const struct rx_tensor like = {.kind = form == RX_F32 ? RX_TENSOR_WEIGHTS_DGRAD
+                                                          : RX_TENSOR_WEIGHTS_NARROW,
+                                   .dtype = form,
+                                   .count = rx_weights_count_of(&turned, form),
+                                   .param = g->tensor[weights].param};
     const int to = rx_graph_add_tensor(g, &like, "transposed");
     struct rx_region *r = rx_regions_add(l->list, RX_PROBLEM_TRANSPOSE, &node, old->program);
     r->problem.products = products;
     operand(r, g, RX_OPERAND_WEIGHTS, weights, RX_READ, rx_weights_count(&node.geometry));
-    operand(r, g, RX_OPERAND_WEIGHTS_DGRAD, to, RX_WRITE, like.count);
+    const int i = operand(r, g, RX_OPERAND_WEIGHTS_DGRAD, to, RX_WRITE, like.count);
+    r->problem.operand[i].dtype = form;
     return to;
 }
 
-// Weights as pairs of bf16; returns their tensor. Training makes them before each use, as the step
-// before has changed them; evaluation once.
+// Weights in bf16; returns their tensor. Training makes them before each use, as the step before
+// has changed them; evaluation once.
 static int
-add_pairs(struct layout *l, const struct rx_region *old, int weights)
+add_narrow(struct layout *l, const struct rx_region *old, int weights)
 {
     struct rx_graph *g = l->g;
     const struct rx_node node = node_of(old);
-    const struct rx_tensor like = {.kind = RX_TENSOR_WEIGHTS_PAIRS,
-                                   .dtype = RX_BF16X2,
-                                   .count = rx_weights_pairs_count(&node.geometry),
+    const struct rx_tensor like = {.kind = RX_TENSOR_WEIGHTS_NARROW,
+                                   .dtype = l->form,
+                                   .count = rx_weights_count_of(&node.geometry, l->form),
                                    .param = g->tensor[weights].param};
-    const int pairs = rx_graph_add_tensor(g, &like, "pairs");
+    const int narrow = rx_graph_add_tensor(g, &like, "narrow");
     const int program = l->mode == RX_MODE_TRAIN ? old->program : RX_PROGRAM_FOLD;
     struct rx_region *r = rx_regions_add(l->list, RX_PROBLEM_PACK, &node, program);
     operand(r, g, RX_OPERAND_WEIGHTS, weights, RX_READ, rx_weights_count(&node.geometry));
-    operand(r, g, RX_OPERAND_WEIGHTS, pairs, RX_WRITE, like.count);
-    return pairs;
+    operand(r, g, RX_OPERAND_WEIGHTS, narrow, RX_WRITE, like.count);
+    return narrow;
 }
 
-// Whether its products are of bf16 where those of dense convolutions are. A data gradient pairs the
-// outputs of each tap.
+// Whether vectors of the maps that it reads, and those of weights, are whole.
 static int
-multiplies_pairs(const struct rx_problem *p)
+reads_whole_rows(const struct rx_problem *p)
 {
-    const int dgrad = p->op == RX_PROBLEM_CONV_DGRAD;
-    return p->op <= RX_PROBLEM_CONV_WGRAD && p->geometry.groups == 1 &&
-           (!dgrad || p->geometry.k % 2 == 0);
+    const struct rx_geometry *g = &p->geometry;
+    int whole = g->c / g->groups % ROW_LANES == 0 && g->k / g->groups % ROW_LANES == 0;
+    for (int i = 0; i < p->n_operands; i++)
+        whole &= p->operand[i].kind != RX_OPERAND_MAP || p->operand[i].pitch % ROW_LANES == 0;
+    for (int i = 0; i < RX_PROLOGUES; i++)
+        for (int j = 0; j < p->prologue[i].n; j++) {
+            const struct rx_step *s = &p->prologue[i].step[j];
+            whole &= s->op != RX_STEP_LOAD || p->operand[s->operand].dtype == RX_BF16;
+        }
+    return whole;
+}
+
+// A data gradient pairs the outputs of each tap.
+int
+rx_pass_multiplies_bf16(const struct rx_problem *p, enum rx_dtype form)
+{
+    const struct rx_geometry *g = &p->geometry;
+    if (p->op > RX_PROBLEM_CONV_WGRAD || form == RX_F32 || rx_weights_layout(g) != RX_LAYOUT_PANEL)
+        return 0;
+    if (form == RX_BF16)
+        return reads_whole_rows(p);
+    return g->groups == 1 && (p->op != RX_PROBLEM_CONV_DGRAD || g->k % 2 == 0);
 }
 
 // Appends a region of the old list, with the weights that it may need in another form before it.
@@ -192,8 +213,8 @@ copy_region(struct layout *l, const struct rx_region *old)
 {
     struct rx_graph *g = l->g;
     struct rx_region copy = *old;
-    if (multiplies_pairs(&copy.problem))
-        copy.problem.products = l->products;
+    if (rx_pass_multiplies_bf16(&copy.problem, l->form))
+        copy.problem.products = RX_BF16;
     for (int i = 0; i < copy.problem.n_operands; i++) {
         struct rx_operand *o = &copy.problem.operand[i];
         if (o->kind == RX_OPERAND_WEIGHTS_DGRAD) {
@@ -208,8 +229,8 @@ copy_region(struct layout *l, const struct rx_region *old)
         if (o->kind == RX_OPERAND_WEIGHTS || o->kind == RX_OPERAND_WEIGHTS_PARTIAL)
             o->c = rx_weights_count(&copy.problem.geometry);
         if (o->kind == RX_OPERAND_WEIGHTS && copy.problem.products == RX_BF16) {
-            copy.tensor[i] = add_pairs(l, old, old->tensor[i]);
-            o->dtype = RX_BF16X2;
+            copy.tensor[i] = add_narrow(l, old, old->tensor[i]);
+            o->dtype = l->form;
             o->c = g->tensor[copy.tensor[i]].count;
         }
     }
@@ -254,16 +275,12 @@ add_sgd(struct rx_graph *g, struct rx_regions *list, const int *copies, int hype
 
 void
 rx_pass_layout(struct rx_graph *g, enum rx_mode mode, enum rx_gradients gradients,
-               enum rx_dtype products, struct rx_regions *list)
+               enum rx_dtype form, struct rx_regions *list)
 {
     struct flats flats;
     place_params(g, &flats);
-    struct layout l = {.g = g,
-                       .mode = mode,
-                       .gradients = gradients,
-                       .products = products,
-                       .old = *list,
-                       .list = list};
+    struct layout l = {
+        .g = g, .mode = mode, .gradients = gradients, .form = form, .old = *list, .list = list};
     *list = (struct rx_regions){0};
     find_last_uses(&l);
     for (int i = 0; i < l.old.n; i++) {

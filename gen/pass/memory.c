@@ -35,7 +35,7 @@ size_of(const struct rx_tensor *t)
         p.thread_bytes = t->count * element;
         break;
     case RX_TENSOR_WEIGHTS_DGRAD:
-    case RX_TENSOR_WEIGHTS_PAIRS:
+    case RX_TENSOR_WEIGHTS_NARROW:
         p.fixed_bytes = t->count * element;
         break;
     case RX_TENSOR_FLAT:

@@ -41,10 +41,16 @@ rx_pass_fuse(struct rx_graph *g, enum rx_mode mode, struct rx_regions *list,
 
 // Gives every parameter its place in flat buffers, and adds what follows from the weights' layout:
 // transposed weights before data gradients, sums over threads after weight gradients, SGD; where
-// dense convolutions are to multiply bf16 (`products`), their weights as pairs of it.
+// convolutions are to multiply bf16, their weights in the form for that (BF16X2 or BF16, see
+// runtime/weights.h; F32: none does).
 void
 rx_pass_layout(struct rx_graph *g, enum rx_mode mode, enum rx_gradients gradients,
-               enum rx_dtype products, struct rx_regions *list);
+               enum rx_dtype form, struct rx_regions *list);
+
+// Whether a problem is one of those that multiply bf16 where weights have this form. Pairs: dense
+// convolutions; rows: all but those of narrow groups, where vectors of bf16 are whole.
+int
+rx_pass_multiplies_bf16(const struct rx_problem *problem, enum rx_dtype form);
 
 // The text of a list of regions, for --dump and tests.
 void

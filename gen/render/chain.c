@@ -36,12 +36,40 @@ rx_slot_prologue(const struct rx_kernel *kernel, const struct rx_slot *slot, str
         .into = rx_slot_value(slot, "into"),
         .once = rx_slot_value(slot, "once"),
         .held = rx_slot_value(slot, "held") != NULL,
+        .raw = rx_slot_value(slot, "raw"),
     };
     const char *wrong = open_printer(&p, kernel, slot);
     if (!wrong && (!p.pixel || !p.into))
         wrong = "pixel= or into= is missing";
     if (!wrong)
         rx_chain_print(&p, out);
+    return wrong;
+}
+
+// Loads what a prologue reads of maps in bf16 as it lies in memory; the prologue gets it as raw=.
+const char *
+rx_slot_fetch(const struct rx_kernel *kernel, const struct rx_slot *slot, struct rx_text *out)
+{
+    if (slot->index < 0 || slot->index >= RX_PROLOGUES)
+        return "the prologue's number is missing";
+    const char *into = rx_slot_value(slot, "into");
+    struct rx_chain_printer p = {
+        .chain = &kernel->problem->prologue[slot->index],
+        .domain = rx_problem_prologue_domain(kernel->problem->op, slot->index),
+    };
+    const char *wrong = open_printer(&p, kernel, slot);
+    if (!wrong && (!p.pixel || !into))
+        wrong = "pixel= or into= is missing";
+    for (int i = 0, map = 0; !wrong && i < p.chain->n; i++) {
+        const struct rx_step *s = &p.chain->step[i];
+        if (s->op != RX_STEP_LOAD)
+            continue;
+        if (p.problem->operand[s->operand].dtype != RX_BF16)
+            return "a map is not bf16";
+        rx_text_printf(out, "%*s%s[%d] = rx_load16(", p.indent, "", into, map++);
+        rx_chain_print_address(&p, s->operand, out);
+        rx_text_add(out, ");\n");
+    }
     return wrong;
 }
 
@@ -91,6 +119,7 @@ open_epilogue(struct rx_chain_printer *p, const struct rx_kernel *kernel,
         .acc = rx_slot_value(slot, "acc"),
         .vector = rx_slot_value(slot, "vector"),
         .held = !rx_slot_value(slot, "vector"),
+        .kept = rx_slot_value(slot, "kept") != NULL,
     };
     return open_printer(p, kernel, slot);
 }
@@ -146,6 +175,56 @@ rx_slot_epilogue_sums(const struct rx_kernel *kernel, const struct rx_slot *slot
         .style = kernel->language->style,
     };
     declare_sums(&p, vectors, out);
+    return NULL;
+}
+
+// Where the lanes of a warp fold their sums: what each keeps of its channels, cleared.
+const char *
+rx_slot_epilogue_kept(const struct rx_kernel *kernel, const struct rx_slot *slot,
+                      struct rx_text *out)
+{
+    const struct rx_chain *chain = &kernel->problem->epilogue;
+    const char *vectors = rx_slot_value(slot, "vectors");
+    if (!vectors)
+        return "vectors= is missing";
+    for (int i = 0; i < chain->n; i++) {
+        const struct rx_step *s = &chain->step[i];
+        if (s->op != RX_STEP_STATS && s->op != RX_STEP_SUMS)
+            continue;
+        const char *to = rx_render_operand_name(kernel->problem, s->operand);
+        if (s->op == RX_STEP_STATS)
+            rx_text_printf(out, "%*srx_kept %s_kept[%s] = {};\n", slot->indent, "", to, vectors);
+        else
+            rx_text_printf(out, "%*sfloat %s_a_kept[%s] = {}, %s_ab_kept[%s] = {};\n", slot->indent,
+                           "", to, vectors, to, vectors);
+    }
+    return NULL;
+}
+
+// What a vector's epilogue has summed is folded into what the lanes keep.
+const char *
+rx_slot_epilogue_fold(const struct rx_kernel *kernel, const struct rx_slot *slot,
+                      struct rx_text *out)
+{
+    const struct rx_chain *chain = &kernel->problem->epilogue;
+    const char *v = rx_slot_value(slot, "vector");
+    const int n = slot->indent;
+    if (!v)
+        return "vector= is missing";
+    for (int i = 0; i < chain->n; i++) {
+        const struct rx_step *s = &chain->step[i];
+        if (s->op != RX_STEP_STATS && s->op != RX_STEP_SUMS)
+            continue;
+        const char *to = rx_render_operand_name(kernel->problem, s->operand);
+        if (s->op == RX_STEP_STATS) {
+            rx_text_printf(out, "%*srx_fold_moments(%s_kept[%s], %s_own, lane);\n", n, "", to, v,
+                           to);
+        } else {
+            rx_text_printf(out, "%*s%s_a_kept[%s] += rx_fold_sum(%s_a, lane);\n", n, "", to, v, to);
+            rx_text_printf(out, "%*s%s_ab_kept[%s] += rx_fold_sum(%s_ab, lane);\n", n, "", to, v,
+                           to);
+        }
+    }
     return NULL;
 }
 
@@ -275,7 +354,10 @@ print_block_sum(const struct rx_chain_printer *p, int operand, int row, const ch
     const char *name = rx_render_operand_name(p->problem, operand);
     const int moments = o->rows == RX_STATS_ROWS;
     rx_render_pitch_name(p->problem, operand, pitch, sizeof pitch);
-    const char *call = moments ? "rx_block_moments<ROWS, WIDTH>(" : "rx_block_sum<ROWS, WIDTH>(";
+    const char *const calls[2][2] = {
+        {"rx_block_sum<ROWS, WIDTH>(", "rx_block_moments<ROWS, WIDTH>("},
+        {"rx_block_kept_sum<ROWS, WIDTH>(", "rx_block_kept<ROWS, WIDTH>("}};
+    const char *call = calls[p->kept][moments];
     rx_text_printf(out, "%*s%s%s + (blockIdx.x * %d + %d) * %s + %s,\n%*s", p->indent, "", call,
                    name, o->rows, row, pitch, p->channel, p->indent + (int)strlen(call), "");
     if (moments)
@@ -293,10 +375,10 @@ print_block_sums(const struct rx_chain_printer *p, struct rx_text *out)
         if ((s->op == RX_STEP_STATS || s->op == RX_STEP_SUMS) && !p->lanes)
             return "lanes= is missing";
         if (s->op == RX_STEP_STATS) {
-            print_block_sum(p, s->operand, 0, "own", out);
+            print_block_sum(p, s->operand, 0, p->kept ? "kept" : "own", out);
         } else if (s->op == RX_STEP_SUMS) {
-            print_block_sum(p, s->operand, RX_SUMS_A, "a", out);
-            print_block_sum(p, s->operand, RX_SUMS_AB, "ab", out);
+            print_block_sum(p, s->operand, RX_SUMS_A, p->kept ? "a_kept" : "a", out);
+            print_block_sum(p, s->operand, RX_SUMS_AB, p->kept ? "ab_kept" : "ab", out);
         }
     }
     return NULL;

@@ -18,6 +18,14 @@ const char *
 rx_slot_prologue_begin(const struct rx_kernel *kernel, const struct rx_slot *slot,
                        struct rx_text *out);
 const char *
+rx_slot_epilogue_kept(const struct rx_kernel *kernel, const struct rx_slot *slot,
+                      struct rx_text *out);
+const char *
+rx_slot_epilogue_fold(const struct rx_kernel *kernel, const struct rx_slot *slot,
+                      struct rx_text *out);
+const char *
+rx_slot_fetch(const struct rx_kernel *kernel, const struct rx_slot *slot, struct rx_text *out);
+const char *
 rx_slot_epilogue_begin(const struct rx_kernel *kernel, const struct rx_slot *slot,
                        struct rx_text *out);
 const char *

@@ -154,6 +154,8 @@ rx_render_constant(const struct rx_kernel *kernel, const char *name, int64_t *va
 int
 rx_render_tail(const struct rx_kernel *kernel, enum rx_domain domain)
 {
+    if (kernel->language->style == RX_CALL_LAUNCH)
+        return 0;  // its vectors are always whole
     const struct rx_geometry *g = &kernel->problem->geometry;
     const int panel = g->groups > 0 && rx_weights_layout(g) == RX_LAYOUT_PANEL;
     const int groups = panel ? g->groups : 1;
@@ -185,6 +187,19 @@ group_channels(const struct rx_geometry *g)
     return g->groups > 0 ? g->c / g->groups : 0;
 }
 
+// Whether weights are rows of bf16.
+static int
+has_rows(const struct rx_problem *p)
+{
+    for (int i = 0; i < p->n_operands; i++) {
+        const enum rx_operand_kind kind = p->operand[i].kind;
+        if ((kind == RX_OPERAND_WEIGHTS || kind == RX_OPERAND_WEIGHTS_DGRAD) &&
+            p->operand[i].dtype == RX_BF16)
+            return 1;
+    }
+    return 0;
+}
+
 int
 rx_render_flag(const struct rx_machine *machine, const struct rx_kernel *kernel, const char *name)
 {
@@ -208,6 +223,8 @@ rx_render_flag(const struct rx_machine *machine, const struct rx_kernel *kernel,
         {"permuted", rx_units_permuted(g, kernel->config.lanes)},
         {"uneven", uneven(kernel)},
         {"pairs", p->products == RX_BF16},
+        {"rows", has_rows(p)},
+        {"columns", !has_rows(p) && g->groups > 0 && rx_weights_layout(g) == RX_LAYOUT_PANEL},
         {"panel", g->groups > 0 && rx_weights_layout(g) == RX_LAYOUT_PANEL},
         {"pixel_pairs", group_channels(g) == PAIR_GROUP},
         {"quads", group_channels(g) > PAIR_GROUP && group_channels(g) < SPREAD_GROUP},

@@ -88,9 +88,23 @@ rx_chain_type_suffix(const struct rx_chain_printer *p, int operand)
     return p->problem->operand[operand].dtype == RX_BF16 ? "_bf16" : "";
 }
 
+// What a fetch loaded: its maps are counted as they come in the chain.
+static void
+print_raw(const struct rx_chain_printer *p, const struct rx_step *s, struct rx_text *out)
+{
+    int map = 0;
+    for (const struct rx_step *before = p->chain->step; before < s; before++)
+        map += before->op == RX_STEP_LOAD;
+    rx_text_printf(out, "rx_widen8(%s[%d])", p->raw, map);
+}
+
 void
 rx_chain_print_load(const struct rx_chain_printer *p, const struct rx_step *s, struct rx_text *out)
 {
+    if (p->raw && s->op == RX_STEP_LOAD) {
+        print_raw(p, s, out);
+        return;
+    }
     const char *type = rx_chain_type_suffix(p, s->operand);
     rx_text_printf(out, "rx_load%s%s(", type, p->tail ? "_n" : "");
     if (s->op == RX_STEP_LOAD) {

@@ -15,8 +15,10 @@ struct rx_chain_printer {
     const char *pixel, *channel, *lanes, *at, *acc;  // C expressions of the slot
     const char *into;                                // name of a prologue's result
     const char *vector;  // sums are arrays: the element of this slot; NULL where they are not
+    const char *raw;     // the array of what a fetch loaded; NULL: maps are loaded here
     const char *once;    // where several run this chain: the condition for the one that stores
     enum rx_call_style style;
+    int kept;  // lanes have folded their sums
     int held;  // coefficients have names from its begin
     int named[RX_CHAIN_MAX];
     struct rx_text *out;  // of rx_chain_print

@@ -28,6 +28,9 @@ weights_shape(const struct rx_geometry *g, enum rx_dtype dtype, char *shape)
     if (dtype == RX_BF16X2)
         snprintf(shape, SHAPE_CHARS, "[%d][%d][%d][%d], pairs of bf16", g->groups,
                  (kg + RX_BLOCK - 1) / RX_BLOCK, (g->r * g->s * cg + 1) / 2, RX_BLOCK);
+    else if (dtype == RX_BF16)
+        snprintf(shape, SHAPE_CHARS, "[%d][%d][%d][%d][%d]", g->groups,
+                 (kg + RX_BLOCK - 1) / RX_BLOCK * RX_BLOCK, g->r, g->s, cg);
     else if (rx_weights_layout(g) == RX_LAYOUT_LANES)
         snprintf(shape, SHAPE_CHARS, "[%d][%d][%d][%d]", g->r, g->s, cg,
                  (g->k + RX_BLOCK - 1) / RX_BLOCK * RX_BLOCK);

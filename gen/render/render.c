@@ -53,6 +53,9 @@ expand_slot(void *context, const struct rx_slot *slot, struct rx_text *out)
         {"epilogue", rx_slot_epilogue},
         {"epilogue_end", rx_slot_epilogue_end},
         {"epilogue_sums", rx_slot_epilogue_sums},
+        {"epilogue_kept", rx_slot_epilogue_kept},
+        {"epilogue_fold", rx_slot_epilogue_fold},
+        {"fetch", rx_slot_fetch},
         {"ahead_prologue", rx_slot_ahead_prologue},
         {"ahead_epilogue", rx_slot_ahead_epilogue},
     };

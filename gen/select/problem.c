@@ -82,13 +82,13 @@ operand_bytes(const struct rx_problem *p, const struct rx_operand *o, double *im
     case RX_OPERAND_VECTOR:
         return c * element;
     case RX_OPERAND_WEIGHTS_DGRAD:
-        if (o->dtype == RX_BF16X2)
+        if (o->dtype != RX_F32)
             return c * element;
         return (double)rx_weights_count(&transposed) * element;
     case RX_OPERAND_WEIGHTS_PARTIAL:
         return (p->op == RX_PROBLEM_CONV_WGRAD ? (double)rx_weights_count(g) : c) * element;
     case RX_OPERAND_WEIGHTS:
-        return (o->dtype == RX_BF16X2 ? c : (double)rx_weights_count(g)) * element;
+        return (o->dtype != RX_F32 ? c : (double)rx_weights_count(g)) * element;
     case RX_OPERAND_HYPER:
     default:
         return RX_HYPER_N * element;

@@ -42,6 +42,7 @@ struct rx_machine {
     int lanes;            // f32 elements of a vector
     int registers;        // vector registers
     int dot2;             // 1: an instruction adds the products of two pairs of bf16 to an f32
+    enum rx_dtype form;   // of weights where bf16 is multiplied (runtime/weights.h); F32: nowhere
     int multiprocessors;  // of a device
     int64_t l1_bytes, l2_bytes;
     int64_t l3_bytes;  // of one or a few cores: not all of a large machine's

@@ -19,15 +19,15 @@ enum { CHUNKS = DEPTH / RX_LANES };           // vectors of them
 enum { TILES = (KG + TILE_W - 1) / TILE_W };   // of a group's channels
 enum { WARPS_N = TILE_W / (32 * TILE_N) };    // warps side by side
 enum { WIDTH = 32 * WARPS_N };                // channels of a vector of each thread of a row
-enum { ROWS = TILE_P / (2 * TILE_M) };        // rows of threads: 8 of a warp
+enum { ROWS = TILE_P / (16 * TILE_M) };       // warps above each other
 enum { THREADS = 256 };                       // of a block
-enum { KEEP = 0 };                            // 1: statistics take registers too
-enum { WIDE = TILE_M * TILE_N > 2 || KEEP || R * S > 1 };  // more than 128 registers
-enum { RESIDENT = (WIDE ? 256 : 512) / THREADS };  // blocks at once
+enum { WIDE = TILE_M * TILE_N > 2 || R * S > 1 };  // more than 128 registers, at most 168
+enum { RESIDENT = (WIDE ? 384 : 512) / THREADS };  // blocks at once
 enum { A_ITEMS = TILE_P * CHUNKS / THREADS }; // vectors of inputs that a thread stages
-enum { B_ITEMS = TILE_W / 4 * (DEPTH / 2) / THREADS };  // pairs of four weights
+enum { B_ITEMS = TILE_W * CHUNKS / THREADS }; // vectors of weights
+enum { MAPS0 = 1 };                           // that the prologue reads
 enum { STAGE = (TILE_P + TILE_W) * DEPTH };   // bf16 elements of both factors
-enum { SUMMED = 2 * ROWS * (2 * WIDTH + 1) }; // that the block's sums go through
+enum { SUMMED = 2 * 3 * ROWS * WIDTH };        // that the block's sums go through
 //@ end
 
 #include "tile_simt.cuh"  //@ tile
@@ -52,80 +52,69 @@ RX_KERNEL(int n,        // images
           int n_parts,  // that sums are split into, one a block
           //@ operands
           const unsigned short *__restrict__ x0,  // [N][9][8][32]
-          const float *__restrict__ w,            // [2][2][3][3][16][16]
+          const unsigned short *__restrict__ w,  // [2][32][3][3][16]
           unsigned short *__restrict__ y0)        // [N][9][8][64]
           //@ end
 {
     //@ if stats
     __shared__ __align__(16) unsigned short staged[2 * STAGE > SUMMED ? 2 * STAGE : SUMMED];
-    float *const shared = (float *)staged;  // [ROWS][2 * WIDTH + 1]
+    float *const shared = (float *)staged;  // [3][ROWS][WIDTH]
     //@ else
     __shared__ __align__(16) unsigned short staged[2 * STAGE];
     //@ end
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const int first_row = warp / WARPS_N * (16 * TILE_M), warp_n = warp % WARPS_N;
-    //@ if stats
-    const int row = warp / WARPS_N * 8 + lane / 4;
-    //@ end
-    const int column = warp_n * 32 + lane % 4 * RX_LANES;
+    const int own_column = warp_n * 32 + lane % 4 * RX_LANES;
     const int group = blockIdx.y / TILES, k0 = blockIdx.y % TILES * TILE_W;
     const int pixels = n * (OH * OW);
     //@ rows
     //@ end
-    //@ epilogue_sums vectors=TILE_N
+    //@ epilogue_kept vectors=TILE_N
     //@ end
 
     for (int first = blockIdx.x * TILE_P; first < pixels; first += gridDim.x * TILE_P) {
         float acc[TILE_M][TILE_N][4][4] = {};
         // One stage is loaded while the one before it is multiplied.
         for (int d0 = 0; d0 < TAPS + DEPTH; d0 += DEPTH) {
-            uint4 a_next[A_ITEMS];
-            unsigned b_next[B_ITEMS][4];
-            // 1. Inputs of this block's pixels; padding is zero, after the prologue.
+            unsigned short *const a_to = staged + d0 / DEPTH % 2 * STAGE;
+            uint4 raw[A_ITEMS][MAPS0];
+            long long at[A_ITEMS];
+            unsigned inside = 0;
+            // 1. Inputs of this block's pixels, as they are.
             const int d = d0 + threadIdx.x % CHUNKS * RX_LANES, channel = group * CG + d % CG;
             const int tap = d / CG;  //@ when not pointwise
-            //@ prologue_begin 0 channel=channel
-            //@ end
 #pragma unroll
             for (int j = 0; j < A_ITEMS; j++) {
                 const int pixel = first + (threadIdx.x + j * THREADS) / CHUNKS;
                 //@ if pointwise
-                const int inside = pixel < pixels && d < TAPS;
-                const long long at = pixel;
+                const int in = pixel < pixels && d < TAPS;
+                at[j] = pixel;
                 //@ else
                 const int image = pixel / (OH * OW);
                 const int ih = pixel / OW % OH * ST + tap / S - P;
                 const int iw = pixel % OW * ST + tap % S - P;
-                const int inside =
+                const int in =
                     pixel < pixels && d < TAPS && ih >= 0 && ih < H && iw >= 0 && iw < W;
-                const long long at = ((long long)image * H + ih) * W + iw;
+                at[j] = ((long long)image * H + ih) * W + iw;
                 //@ end
-                a_next[j] = {0, 0, 0, 0};
-                if (inside) {
-                    //@ prologue 0 pixel=at channel=channel held=1 once=(blockIdx.y % TILES == 0) into=x
-                    const rx_v x = rx_load_bf16(x0 + at * C + channel);
+                if (in) {
+                    inside |= 1u << j;
+                    //@ fetch 0 pixel=at[j] channel=channel into=raw[j]
+                    raw[j][0] = rx_load16(x0 + at[j] * C + channel);
                     //@ end
-                    a_next[j] = rx_pack8(x);
                 }
             }
-            // 2. Their weights: two taps of four channels.
+            // 2. Their weights.
+            if (d0 < TAPS)
 #pragma unroll
-            for (int j = 0; j < B_ITEMS; j++) {
-                const int i = threadIdx.x + j * THREADS, first_tap = d0 + i % (DEPTH / 2) * 2;
-                const int k = k0 + i / (DEPTH / 2) * 4;
-#pragma unroll
-                for (int l = 0; l < 4; l++)
-                    b_next[j][l] = 0;
-                if (first_tap < TAPS && k < BLOCKS * BLOCK) {
-                    const float *const from =
-                        w + ((group * BLOCKS + k / BLOCK) * TAPS + first_tap) * BLOCK + k % BLOCK;
-                    const uint4 low = rx_load16(from), high = rx_load16(from + BLOCK);
-                    b_next[j][0] = rx_pack_bf16(__uint_as_float(low.x), __uint_as_float(high.x));
-                    b_next[j][1] = rx_pack_bf16(__uint_as_float(low.y), __uint_as_float(high.y));
-                    b_next[j][2] = rx_pack_bf16(__uint_as_float(low.z), __uint_as_float(high.z));
-                    b_next[j][3] = rx_pack_bf16(__uint_as_float(low.w), __uint_as_float(high.w));
+                for (int j = 0; j < B_ITEMS; j++) {
+                    const int i = threadIdx.x + j * THREADS, k = k0 + i / CHUNKS;
+                    const int taken = k < BLOCKS * BLOCK && d < TAPS;
+                    rx_cp_async16(a_to + TILE_P * DEPTH + place(row_of(i / CHUNKS), i % CHUNKS),
+                                  w + (taken ? (group * BLOCKS * BLOCK + k) * TAPS + d : 0),
+                                  taken ? RX_LANES * 2 : 0);
                 }
-            }
+            rx_cp_commit();
             // 3. Products of the stage before.
             if (d0 > 0) {
                 const unsigned short *const a = staged + (d0 / DEPTH - 1) % 2 * STAGE;
@@ -153,57 +142,56 @@ RX_KERNEL(int n,        // images
                         }
                 }
             }
-            // 4. What was loaded goes to the other half.
+            // 4. The inputs go to the other half; padding is zero, after the prologue.
             if (d0 < TAPS) {
-                unsigned short *const a = staged + d0 / DEPTH % 2 * STAGE;
-                unsigned short *const b = a + TILE_P * DEPTH;
+                //@ prologue_begin 0 channel=channel
+                //@ end
 #pragma unroll
                 for (int j = 0; j < A_ITEMS; j++) {
-                    const int i = threadIdx.x + j * THREADS;
-                    rx_store16(a + place(i / CHUNKS, i % CHUNKS), a_next[j]);
-                }
-#pragma unroll
-                for (int j = 0; j < B_ITEMS; j++) {
-                    const int i = threadIdx.x + j * THREADS, pair = i % (DEPTH / 2);
-                    const int k = i / (DEPTH / 2) * 4, odd = i / (DEPTH / 2) % 2;
-                    // Half a warp begins with the even outputs, the other with the odd ones: rows
-                    // of the same parity are in the same banks.
-#pragma unroll
-                    for (int l = 0; l < 4; l++) {
-                        unsigned short *const to = b + place(row_of(k + (l ^ odd)), pair / 4);
-                        *(unsigned *)(to + pair % 4 * 2) = odd ? b_next[j][l ^ 1] : b_next[j][l];
+                    uint4 item = {0, 0, 0, 0};
+                    if (inside >> j & 1) {
+                        //@ prologue 0 pixel=at[j] channel=channel held=1 raw=raw[j] once=(blockIdx.y % TILES == 0) into=x
+                        const rx_v x = rx_widen8(raw[j][0]);
+                        //@ end
+                        item = rx_pack8(x);
                     }
+                    const int i = threadIdx.x + j * THREADS;
+                    rx_store16(a_to + place(i / CHUNKS, i % CHUNKS), item);
                 }
             }
+            rx_cp_wait<0>();
             __syncthreads();
         }
         // 5. Epilogue.
 #pragma unroll
-        for (int i = 0; i < 2 * TILE_M; i++) {
-            const long long out = first + first_row + i * 8 + lane / 4;
-            if (out >= pixels)
-                continue;
+        for (int v = 0; v < TILE_N; v++) {
+            const int k = k0 + v * WIDTH + own_column, channel = group * KG + (k < KG ? k : 0);
+            //@ epilogue_begin channel=channel
+            //@ end
 #pragma unroll
-            for (int v = 0; v < TILE_N; v++) {
-                const int k = k0 + v * WIDTH + column, channel = group * KG + k;
-                if (k >= KG)
+            for (int i = 0; i < 2 * TILE_M; i++) {
+                const long long out = first + first_row + i * 8 + lane / 4;
+                if (out >= pixels || k >= KG)
                     continue;
                 rx_v sum;
 #pragma unroll
                 for (int l = 0; l < RX_LANES; l++)
                     sum.v[l] = acc[i / 2][v][l / 2][i % 2 * 2 + l % 2];
-                //@ epilogue pixel=out channel=channel vector=v acc=sum
+                //@ epilogue pixel=out channel=channel acc=sum
                 rx_store_bf16(y0 + out * K + channel, sum);
                 //@ end
             }
+            //@ epilogue_fold vector=v
+            //@ end
         }
     }
     //@ if stats
-    // 6. The block's sums.
+    // 6. The block's sums: a lane has one channel of each vector.
+    const int row = warp / WARPS_N, column = own_column + lane / 4;
 #pragma unroll
     for (int v = 0; v < TILE_N; v++) {
         const int k = k0 + v * WIDTH, channel = group * KG + k;
-        //@ epilogue_end channel=channel vector=v lanes=(KG - k)
+        //@ epilogue_end channel=channel vector=v kept=1 lanes=(KG - k)
         //@ end
     }
     //@ end

@@ -21,8 +21,8 @@ enum { TAP_TILES = (TAPS + TILE_P - 1) / TILE_P };
 enum { TILES = (BLOCKS * BLOCK + TILE_W - 1) / TILE_W };  // of a group's outputs
 enum { WARPS_N = TILE_W / (32 * TILE_N) };    // warps side by side
 enum { THREADS = 128 };                       // of a block
-enum { KEEP = 0 };                            // 1: statistics take registers too
-enum { WIDE = TILE_M * TILE_N > 2 || KEEP || R * S > 1 };  // more than 128 registers
+enum { MAPS0 = 1, MAPS1 = 1 };                 // that the prologues read
+enum { WIDE = TILE_M * TILE_N > 2 || R * S > 1 };  // more than 128 registers
 enum { RESIDENT = (WIDE ? 256 : 512) / THREADS };  // blocks at once
 enum { A_CHUNKS = TILE_P / RX_LANES, B_CHUNKS = TILE_W / RX_LANES };  // vectors of a pixel
 enum { A_ITEMS = DEPTH * A_CHUNKS / THREADS, B_ITEMS = DEPTH * B_CHUNKS / THREADS };  // of a thread
@@ -63,47 +63,42 @@ RX_KERNEL(int n,        // images
     // One stage is loaded while the one before it is multiplied.
     for (int first = begin; first < last + DEPTH; first += DEPTH) {
         const int stage = (first - begin) / DEPTH;
-        uint4 a_next[A_ITEMS], b_next[B_ITEMS];
-        // 1. Inputs; padding is zero, after the prologue.
+        uint4 a_raw[A_ITEMS][MAPS0], b_raw[B_ITEMS][MAPS1];
+        long long at[A_ITEMS];
+        unsigned a_inside = 0, b_inside = 0;
+        // 1. Inputs as they are.
         const int m = m0 + threadIdx.x % A_CHUNKS * RX_LANES, channel = group * CG + m % CG;
         const int tap = m / CG;  //@ when not pointwise
-        //@ prologue_begin 0 channel=channel
-        //@ end
 #pragma unroll
         for (int j = 0; j < A_ITEMS; j++) {
             const int pixel = first + (threadIdx.x + j * THREADS) / A_CHUNKS;
             //@ if pointwise
-            const int inside = pixel < last && m < TAPS;
-            const long long at = pixel;
+            const int in = pixel < last && m < TAPS;
+            at[j] = pixel;
             //@ else
             const int image = pixel / (OH * OW);
             const int ih = pixel / OW % OH * ST + tap / S - P, iw = pixel % OW * ST + tap % S - P;
-            const int inside =
-                pixel < last && m < TAPS && ih >= 0 && ih < H && iw >= 0 && iw < W;
-            const long long at = ((long long)image * H + ih) * W + iw;
+            const int in = pixel < last && m < TAPS && ih >= 0 && ih < H && iw >= 0 && iw < W;
+            at[j] = ((long long)image * H + ih) * W + iw;
             //@ end
-            a_next[j] = {0, 0, 0, 0};
-            if (inside) {
-                //@ prologue 0 pixel=at channel=channel held=1 into=x
-                const rx_v x = rx_load_bf16(x0 + at * C + channel);
+            if (in) {
+                a_inside |= 1u << j;
+                //@ fetch 0 pixel=at[j] channel=channel into=a_raw[j]
+                a_raw[j][0] = rx_load16(x0 + at[j] * C + channel);
                 //@ end
-                a_next[j] = rx_pack8(x);
             }
         }
         // 2. Gradients of the outputs.
         const int k = k0 + threadIdx.x % B_CHUNKS * RX_LANES;
         const int output = group * KG + (k < KG ? k : 0);
-        //@ prologue_begin 1 channel=output
-        //@ end
 #pragma unroll
         for (int j = 0; j < B_ITEMS; j++) {
             const long long out = first + (threadIdx.x + j * THREADS) / B_CHUNKS;
-            b_next[j] = {0, 0, 0, 0};
             if (out < last && k < KG) {
-                //@ prologue 1 pixel=out channel=output held=1 into=u
-                const rx_v u = rx_load_bf16(x1 + out * K + output);
+                b_inside |= 1u << j;
+                //@ fetch 1 pixel=out channel=output into=b_raw[j]
+                b_raw[j][0] = rx_load16(x1 + out * K + output);
                 //@ end
-                b_next[j] = rx_pack8(u);
             }
         }
         // 3. Products of the stage before.
@@ -133,19 +128,37 @@ RX_KERNEL(int n,        // images
                     }
             }
         }
-        // 4. What was loaded goes to the other half.
+        // 4. Both go to the other half; padding is zero, after the prologue.
         if (first < last) {
             unsigned short *const a = staged + stage % 2 * STAGE;
             unsigned short *const b = a + TILE_P * DEPTH;
+            //@ prologue_begin 0 channel=channel
+            //@ end
 #pragma unroll
             for (int j = 0; j < A_ITEMS; j++) {
+                uint4 item = {0, 0, 0, 0};
+                if (a_inside >> j & 1) {
+                    //@ prologue 0 pixel=at[j] channel=channel held=1 raw=a_raw[j] into=x
+                    const rx_v x = rx_widen8(a_raw[j][0]);
+                    //@ end
+                    item = rx_pack8(x);
+                }
                 const int i = threadIdx.x + j * THREADS;
-                rx_store16(a + place<TILE_P>(i / A_CHUNKS, i % A_CHUNKS), a_next[j]);
+                rx_store16(a + place<TILE_P>(i / A_CHUNKS, i % A_CHUNKS), item);
             }
+            //@ prologue_begin 1 channel=output
+            //@ end
 #pragma unroll
             for (int j = 0; j < B_ITEMS; j++) {
+                uint4 item = {0, 0, 0, 0};
                 const int i = threadIdx.x + j * THREADS;
-                rx_store16(b + place<TILE_W>(i / B_CHUNKS, i % B_CHUNKS), b_next[j]);
+                if (b_inside >> j & 1) {
+                    //@ prologue 1 pixel=(first + i / B_CHUNKS) channel=output held=1 raw=b_raw[j] into=u
+                    const rx_v u = rx_widen8(b_raw[j][0]);
+                    //@ end
+                    item = rx_pack8(u);
+                }
+                rx_store16(b + place<TILE_W>(i / B_CHUNKS, i % B_CHUNKS), item);
             }
         }
         __syncthreads();

@@ -55,8 +55,9 @@ enum { HELD = PLANES * PLANE };          // units of the ring
 #include "tile_simt.cuh"  //@ tile
 
 // The weight of value `value` of a chunk for a column of a warp's product `tile`.
+template <typename W>
 static __device__ __forceinline__ float
-weight_at(const float *w, int first, int tile, int column, int chunk, int value)
+weight_at(const W *w, int first, int tile, int column, int chunk, int value)
 {
     if (chunk >= CHUNKS)
         return 0.0f;
@@ -74,13 +75,16 @@ weight_at(const float *w, int first, int tile, int column, int chunk, int value)
     //@ end
     const int tap = R * S - 1 - chunk / DEEP, i = chunk % DEEP * 8 + value;
     //@ end
-    return w[((k / BLOCK * (R * S) + tap) * IG + i) * BLOCK + k % BLOCK];  //@ when panel
+    //@ if rows
+    return __uint_as_float((unsigned)w[(k * (R * S) + tap) * IG + i] << 16);
+    //@ end
     return w[(tap * IG + i) * W_PITCH + k];  //@ when not panel
 }
 
 // A lane's part of a product's factor.
+template <typename W>
 static __device__ __forceinline__ uint2
-weights_of(const float *w, int first, int tile, int kstep, int lane)
+weights_of(const W *w, int first, int tile, int kstep, int lane)
 {
     const int column = lane / 4, value = lane % 4 * 2, chunk = kstep * 2;
     uint2 b;

@@ -136,6 +136,19 @@ rx_widen_bf16(rx_v &a, int i, unsigned pair)
     a.v[i + 1] = __uint_as_float(pair & 0xffff0000u);
 }
 
+//@ part rx_widen8
+// Eight channels of a map in bf16.
+static __device__ __forceinline__ rx_v
+rx_widen8(uint4 u)
+{
+    rx_v r;
+    rx_widen_bf16(r, 0, u.x);
+    rx_widen_bf16(r, 2, u.y);
+    rx_widen_bf16(r, 4, u.z);
+    rx_widen_bf16(r, 6, u.w);
+    return r;
+}
+
 //@ part rx_load_bf16
 static __device__ __forceinline__ rx_v
 rx_load_bf16(const unsigned short *p)
@@ -325,6 +338,121 @@ rx_block_moments(double *part, int pitch, float *shared, const rx_moments &own, 
         double count = 0.0, mean = 0.0, m2 = 0.0;
         for (int r = 0; r < ROWS; r++) {
             const double rows = (double)counts[r];
+            if (rows == 0.0)
+                continue;
+            const double total = count + rows, apart = (double)means[r * WIDTH + i] - mean;
+            m2 += (double)m2s[r * WIDTH + i] + apart * apart * count * rows / total;
+            mean += apart * rows / total;
+            count = total;
+        }
+        if (i < channels) {
+            part[i] = count;
+            part[pitch + i] = mean;
+            part[2 * pitch + i] = m2;
+        }
+    }
+    __syncthreads();
+}
+
+//@ part rx_fold_sum
+// Adds up what the eight lanes have whose lane % 4 is the same; a lane gets channel lane / 4.
+static __device__ __forceinline__ float
+rx_fold_sum(rx_v a, int lane)
+{
+#pragma unroll
+    for (int half = RX_LANES / 2; half > 0; half /= 2) {
+        const int upper = lane & half * 4;
+#pragma unroll
+        for (int i = 0; i < half; i++) {
+            const float other = upper ? a.v[i] : a.v[i + half];
+            a.v[i] = (upper ? a.v[i + half] : a.v[i]) + __shfl_xor_sync(0xffffffffu, other, half * 4);
+        }
+    }
+    return a.v[0];
+}
+
+//@ part rx_kept
+// Count, mean and sum of squared deviations of a channel.
+struct rx_kept {
+    float count, mean, m2;
+};
+
+//@ part rx_keep
+// Merges two sets of values: Chan, Golub, LeVeque 1979, eq. 2.1. `share` is more.count of the total.
+static __device__ __forceinline__ void
+rx_keep(float &mean, float &m2, float count, float share, float more_mean, float more_m2)
+{
+    const float apart = more_mean - mean;
+    mean += apart * share;
+    m2 += more_m2 + apart * apart * count * share;
+}
+
+//@ part rx_fold_moments
+// The same of moments, which are added to those that a lane keeps.
+static __device__ __forceinline__ void
+rx_fold_moments(rx_kept &kept, const rx_moments &own, int lane)
+{
+    const rx_v delta = own.sum * rx_set1(own.count > 0.0f ? 1.0f / own.count : 0.0f);
+    rx_v mean = own.shift + delta, m2 = own.square - own.sum * delta;
+    float count = own.count;
+#pragma unroll
+    for (int half = RX_LANES / 2; half > 0; half /= 2) {
+        const int upper = lane & half * 4;
+        const float more = __shfl_xor_sync(0xffffffffu, count, half * 4), total = count + more;
+        const float share = total > 0.0f ? more / total : 0.0f;
+#pragma unroll
+        for (int i = 0; i < half; i++) {
+            const float more_mean = __shfl_xor_sync(
+                0xffffffffu, upper ? mean.v[i] : mean.v[i + half], half * 4);
+            const float more_m2 =
+                __shfl_xor_sync(0xffffffffu, upper ? m2.v[i] : m2.v[i + half], half * 4);
+            mean.v[i] = upper ? mean.v[i + half] : mean.v[i];
+            m2.v[i] = upper ? m2.v[i + half] : m2.v[i];
+            rx_keep(mean.v[i], m2.v[i], count, share, more_mean, more_m2);
+        }
+        count = total;
+    }
+    const float total = kept.count + count;
+    rx_keep(kept.mean, kept.m2, kept.count, total > 0.0f ? count / total : 0.0f, mean.v[0], m2.v[0]);
+    kept.count = total;
+}
+
+//@ part rx_block_kept_sum
+// Adds up what ROWS threads have of each of WIDTH channels, in the rows' order; part[0 .. channels)
+// gets it. `shared` holds ROWS * WIDTH floats.
+template <int ROWS, int WIDTH>
+static __device__ __forceinline__ void
+rx_block_kept_sum(double *part, float *shared, float kept, int row, int column, int channels)
+{
+    shared[row * WIDTH + column] = kept;
+    __syncthreads();
+    for (int i = threadIdx.x; i < WIDTH; i += blockDim.x) {
+        double sum = 0.0;
+        for (int r = 0; r < ROWS; r++)
+            sum += (double)shared[r * WIDTH + i];
+        if (i < channels)
+            part[i] = sum;
+    }
+    __syncthreads();
+}
+
+//@ part rx_block_kept
+// The same for count, mean and sum of squared deviations, which are rows of part, `pitch` apart.
+// `shared` holds 3 * ROWS * WIDTH floats.
+template <int ROWS, int WIDTH>
+static __device__ __forceinline__ void
+rx_block_kept(double *part, int pitch, float *shared, const rx_kept &kept, int row, int column,
+              int channels)
+{
+    float *const means = shared, *const m2s = means + ROWS * WIDTH, *const counts = m2s + ROWS * WIDTH;
+    means[row * WIDTH + column] = kept.mean;
+    m2s[row * WIDTH + column] = kept.m2;
+    counts[row * WIDTH + column] = kept.count;
+    __syncthreads();
+    for (int i = threadIdx.x; i < WIDTH; i += blockDim.x) {
+        double count = 0.0, mean = 0.0, m2 = 0.0;
+        for (int r = 0; r < ROWS; r++) {
+            const double rows = (double)counts[r * WIDTH + i];
             if (rows == 0.0)
                 continue;
             const double total = count + rows, apart = (double)means[r * WIDTH + i] - mean;

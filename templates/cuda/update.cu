@@ -23,6 +23,7 @@ RX_KERNEL(int n,      // images
     if (i >= COUNT)
         return;
     float sum = parts[i];
+#pragma unroll 16
     for (long long part = 1; part < n_parts; part++)
         sum += parts[part * COUNT + i];
     const float lr = hyper[HYPER_LR], m = hyper[HYPER_MOMENTUM], wd = hyper[HYPER_WD];

@@ -16,7 +16,7 @@ test_cifar_b(void **state)
     (void)state;
     if (!rx_cuda_batch_available())
         skip();
-    rx_trajectory_check_cuda("cifar", "b");
+    rx_trajectory_check_cuda("cifar", "b", RX_TRAJECTORY_ALL);
 }
 
 static void
@@ -25,7 +25,16 @@ test_cifar_a(void **state)
     (void)state;
     if (!rx_cuda_batch_available())
         skip();
-    rx_trajectory_check_cuda("cifar", "a");
+    rx_trajectory_check_cuda("cifar", "a", RX_TRAJECTORY_ALL);
+}
+
+static void
+test_cifar_c(void **state)
+{
+    (void)state;
+    if (!rx_cuda_batch_available())
+        skip();
+    rx_trajectory_check_cuda("cifar", "c", RX_TRAJECTORY_ALL);
 }
 
 int
@@ -34,6 +43,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cifar_b),
         cmocka_unit_test(test_cifar_a),
+        cmocka_unit_test(test_cifar_c),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

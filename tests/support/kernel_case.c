@@ -1,6 +1,8 @@
 // Kernel cases with the configs that they run with.
 #include "tests/support/kernel_case.h"
 
+#include "gen/pass/region.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,11 +90,15 @@ rx_kernel_cases(const struct rx_kernel_case *cases, int n_cases, const char *arc
         return fprintf(stderr, "%s\n", error.text), n_cases;
     struct batch *b = rx_memory_alloc(sizeof *b);
     *b = (struct batch){.target = target, .machine = &machine};
-    for (int i = 0; i < n_cases; i++)
-        if (cases[i].config != NULL)
-            add(b, &cases[i], cases[i].config);
+    for (int i = 0; i < n_cases; i++) {
+        struct rx_kernel_case c = cases[i];
+        if (target == &rx_target_cuda && rx_pass_multiplies_bf16(&c.problem, machine.form))
+            rx_case_to_products(&c.problem, machine.form);
+        if (c.config != NULL)
+            add(b, &c, c.config);
         else
-            add_configs(b, &cases[i], i);
+            add_configs(b, &c, i);
+    }
     flush(b);
     const int failed = b->failed;
     free(b);
@@ -163,13 +169,13 @@ rx_case_to_bf16(struct rx_problem *problem)
 }
 
 void
-rx_case_to_pairs(struct rx_problem *problem)
+rx_case_to_products(struct rx_problem *problem, enum rx_dtype form)
 {
     problem->products = RX_BF16;
     for (int i = 0; i < problem->n_operands; i++) {
         struct rx_operand *o = &problem->operand[i];
         if (o->kind == RX_OPERAND_WEIGHTS || o->kind == RX_OPERAND_WEIGHTS_DGRAD)
-            o->dtype = RX_BF16X2;
+            o->dtype = form;
     }
 }
 

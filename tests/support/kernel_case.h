@@ -54,9 +54,9 @@ rx_case_step(struct rx_chain *chain, enum rx_step_op op, int a, int b, int opera
 void
 rx_case_to_bf16(struct rx_problem *problem);
 
-// Makes a convolution's products those of bf16, and its weights pairs.
+// Makes a convolution's products those of bf16, with weights in this form.
 void
-rx_case_to_pairs(struct rx_problem *problem);
+rx_case_to_products(struct rx_problem *problem, enum rx_dtype form);
 
 // The geometry of a pointwise problem, and of a convolution or pooling (whose output follows).
 struct rx_geometry

@@ -92,8 +92,8 @@ fill_weights(const struct rx_geometry *g, const struct rx_operand *o, int operan
             for (int r = 0; r < g->r; r++)
                 for (int s = 0; s < g->s; s++) {
                     const int64_t i = rx_weights_index(g, k, c, r, s);
-                    if (o->dtype == RX_BF16X2)
-                        ((uint16_t *)to)[rx_weights_pairs_index(g, k, c, r, s)] =
+                    if (o->dtype != RX_F32)
+                        ((uint16_t *)to)[rx_weights_index_of(g, o->dtype, k, c, r, s)] =
                             rx_bf16_round(both_signs(operand, i));
                     else
                         ((float *)to)[i] = both_signs(operand, i);

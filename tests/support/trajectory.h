@@ -11,9 +11,9 @@ enum rx_trajectory_runs { RX_TRAJECTORY_FIRST, RX_TRAJECTORY_ALL };
 void
 rx_trajectory_check(const char *golden, const char *form, enum rx_trajectory_runs runs);
 
-// The same on the CUDA device that RXGEN_CUDA_LIB_DIR names, with the first run, which comes out
-// the same bits twice.
+// The same on the CUDA device that RXGEN_CUDA_LIB_DIR names: four steps of the first run (or two),
+// which come out the same bits twice.
 void
-rx_trajectory_check_cuda(const char *golden, const char *form);
+rx_trajectory_check_cuda(const char *golden, const char *form, enum rx_trajectory_runs runs);
 
 #endif

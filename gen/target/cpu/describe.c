@@ -201,7 +201,7 @@ set_tasks(struct rx_kernel *k)
             k->task_fixed *= g->groups * round_up(g->c / g->groups, RX_BLOCK) / RX_BLOCK;
         break;
     case RX_PROBLEM_PACK:
-        k->task_fixed = rx_weights_pairs_count(g) / RX_BLOCK;
+        k->task_fixed = rx_weights_count_of(g, RX_BF16X2) / RX_BLOCK;
         break;
     default:
         k->task_fixed = vector_count(p);

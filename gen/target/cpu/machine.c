@@ -69,8 +69,10 @@ rx_cpu_machine(const char *arch, struct rx_machine *machine, struct rx_error *er
         const struct level *l = &levels[i];
         if (strcmp(l->arch, resolved) != 0)
             continue;
-        *machine =
-            (struct rx_machine){.lanes = l->lanes, .registers = l->registers, .dot2 = l->dot2};
+        *machine = (struct rx_machine){.lanes = l->lanes,
+                                       .registers = l->registers,
+                                       .dot2 = l->dot2,
+                                       .form = l->dot2 ? RX_BF16X2 : RX_F32};
         snprintf(machine->arch, sizeof machine->arch, "%s", l->arch);
         snprintf(machine->isa, sizeof machine->isa, "%s", l->isa);
         snprintf(machine->flags, sizeof machine->flags, "%s", l->flags);

@@ -11,7 +11,8 @@
 enum { WARP = 32, THREADS_MAX = 1024, DEPTH = 16, TILE_ROWS_MAX = 16 };
 enum { PIXELS_MAX = 1 << 16 };
 enum { MMA_DEPTH = 32, ACCUMULATORS_MAX = 4 };  // of mma kernels: a stage, 16x32 tiles of a warp
-enum { SHARED_MAX = 48 << 10 };                 // bytes of a block that need not be asked for
+enum { ROW_FLOATS_MAX = 104 };   // sums and gradients of a thread that has a row of the filter
+enum { SHARED_MAX = 48 << 10 };  // bytes of a block that need not be asked for
 
 struct question {
     const struct rx_problem *problem;
@@ -67,23 +68,12 @@ product(const struct question *q)
         return no(q, "a tile of %dx%d in threads of %dx%d vectors", c->tile_pixels, c->tile_w,
                   c->tile_m, c->tile_n);
     const int rows = c->tile_pixels / c->tile_m, width = c->tile_w / c->tile_n;
+    if (q->problem->products == RX_BF16)
+        return no(q, "multiplies f32, products of bf16 are asked for");
     const int staged = DEPTH * (c->tile_pixels + 4 + c->tile_w), summed = rows * (2 * width + 1);
     if ((staged > summed ? staged : summed) * (int)sizeof(float) > SHARED_MAX)
         return no(q, "a tile of %dx%d does not fit into shared memory", c->tile_pixels, c->tile_w);
     return block_is_whole(q);
-}
-
-// Whether all maps that a prologue reads are bf16.
-static int
-reads_bf16(const struct rx_problem *p)
-{
-    for (int i = 0; i < RX_PROLOGUES; i++)
-        for (int j = 0; j < p->prologue[i].n; j++) {
-            const struct rx_step *s = &p->prologue[i].step[j];
-            if (s->op == RX_STEP_LOAD && p->operand[s->operand].dtype != RX_BF16)
-                return 0;
-        }
-    return 1;
 }
 
 // Tiles of a product on tensor cores: each thread stages as much as the others, two stages and the
@@ -92,8 +82,8 @@ static int
 mma(const struct question *q)
 {
     const struct rx_config *c = q->config;
-    if (c->lanes != RX_CUDA_MMA_LANES || !reads_bf16(q->problem))
-        return no(q, "maps in bf16 are needed, in vectors of %d channels", RX_CUDA_MMA_LANES);
+    if (c->lanes != RX_CUDA_MMA_LANES || q->problem->products != RX_BF16)
+        return no(q, "products of bf16 are needed, in vectors of %d channels", RX_CUDA_MMA_LANES);
     if (c->tile_m < 1 || c->tile_n < 1 || c->tile_pixels % (RX_CUDA_MMA_ROWS * c->tile_m) != 0 ||
         c->tile_w % (RX_CUDA_MMA_COLUMNS * c->tile_n) != 0)
         return no(q, "a tile of %dx%d in warps of %dx%d", c->tile_pixels, c->tile_w,
@@ -106,12 +96,96 @@ mma(const struct question *q)
         (wgrad ? c->tile_w * vectors : c->tile_w / 4 * (MMA_DEPTH / 2)) % threads != 0)
         return no(q, "a tile of %dx%d is not staged by %d threads in equal shares", c->tile_pixels,
                   c->tile_w, threads);
-    const int rows = c->tile_pixels / (2 * c->tile_m), width = c->tile_w / c->tile_n;
+    const int rows = c->tile_pixels / (RX_CUDA_MMA_ROWS * c->tile_m), width = c->tile_w / c->tile_n;
     const int staged = 2 * MMA_DEPTH * (c->tile_pixels + c->tile_w) * 2;
-    const int summed = wgrad ? 0 : rows * (2 * width + 1) * (int)sizeof(float);
+    const int summed = wgrad ? 0 : 3 * rows * width * (int)sizeof(float);
     if ((staged > summed ? staged : summed) > SHARED_MAX)
         return no(q, "a tile of %dx%d does not fit into shared memory", c->tile_pixels, c->tile_w);
     return 1;
+}
+
+// Whether a prologue only loads maps that are as wide as their channels, so that what lies beside
+// each other may be loaded whatever its pixel.
+static int
+reads_flat(const struct rx_problem *p, int prologue)
+{
+    const struct rx_chain *chain = &p->prologue[prologue];
+    const struct rx_step *s = &chain->step[0];
+    return chain->n == 1 && s->op == RX_STEP_LOAD && p->operand[s->operand].pitch == p->geometry.c;
+}
+
+static int
+outputs_fit(const struct rx_problem *p, int lanes)
+{
+    for (int i = 0; i < p->n_operands; i++) {
+        const struct rx_operand *o = &p->operand[i];
+        if (o->kind == RX_OPERAND_MAP && o->domain == RX_DOMAIN_OUT && o->pitch % lanes != 0)
+            return 0;
+    }
+    return p->geometry.k % lanes == 0;
+}
+
+// What threads that have a row of the filter each ask for; the block has `staged` and `summed`
+// floats.
+static int
+rows_fit(const struct question *q, int staged, int summed)
+{
+    const struct rx_config *c = q->config;
+    const int floats = rx_cuda_row_floats(q->problem, c);
+    if (floats > ROW_FLOATS_MAX)
+        return no(q, "%d sums and gradients of a thread, more than %d", floats, ROW_FLOATS_MAX);
+    if (c->tile_m > c->lanes || c->tile_n != 1 || c->tile_pixels % c->tile_m != 0)
+        return no(q, "a segment of %d pixels, %d of them at once", c->tile_pixels, c->tile_m);
+    if ((staged > summed ? staged : summed) * (int)sizeof(float) > SHARED_MAX)
+        return no(q, "a tile of %dx%d does not fit into shared memory", c->tile_pixels, c->tile_w);
+    const int threads = rx_cuda_block(q->problem, c);
+    const int most = rx_cuda_row_threads(q->problem, c);
+    if (threads > most)
+        return no(q, "a block of %d threads: at most %d", threads, most);
+    return block_is_whole(q);
+}
+
+// Whether threads of a warp that are side by side have all of the channels, or a whole part of
+// them.
+static int
+fills_warps(const struct rx_config *c, int channels)
+{
+    return channels >= c->lanes && WARP * c->lanes % channels == 0;
+}
+
+// Few inputs: those of an output row are loaded in vectors across pixels.
+static int
+dense_rows(const struct question *q)
+{
+    const struct rx_config *c = q->config;
+    const struct rx_geometry *g = &q->problem->geometry;
+    const int row = g->s * g->c, step = g->stride * g->c;
+    if (g->groups != 1 || !reads_flat(q->problem, 0) || g->w * g->c % c->lanes != 0 ||
+        !outputs_fit(q->problem, c->lanes))
+        return no(q, "rows of inputs that are loaded as they lie are needed, in vectors of %d",
+                  c->lanes);
+    if (c->tile_m < 1 || c->tile_m * step % c->lanes != 0 || !fills_warps(c, c->tile_w))
+        return no(q, "%d pixels at once, of %d outputs", c->tile_m, c->tile_w);
+    return rows_fit(
+        q, g->r * (c->tile_pixels * step + row + 2 * c->lanes) + c->tile_pixels * c->tile_w,
+        g->r * row * c->tile_w);
+}
+
+// Narrow groups: a block has whole ones.
+static int
+group_rows(const struct question *q)
+{
+    const struct rx_config *c = q->config;
+    const struct rx_geometry *g = &q->problem->geometry;
+    const int cg = g->c / g->groups, kg = g->k / g->groups;
+    const int inputs = c->tile_w / kg * cg, width = (c->tile_pixels - 1) * g->stride + g->s;
+    if (rx_weights_layout(g) == RX_LAYOUT_PANEL && (g->groups == 1 || kg % RX_BLOCK != 0))
+        return no(q, "groups of %d outputs: blocks of %d are needed", kg, RX_BLOCK);
+    if (c->tile_m < 1 || c->tile_w % kg != 0 || !fills_warps(c, c->tile_w) ||
+        !fills_warps(c, inputs))
+        return no(q, "%d pixels at once, of %d outputs", c->tile_m, c->tile_w);
+    return rows_fit(q, g->r * width * inputs + c->tile_pixels * c->tile_w,
+                    g->r * g->s * cg * c->tile_w);
 }
 
 static int
@@ -169,11 +243,13 @@ static const struct rule {
     {"conv_fwd", RX_PROBLEM_CONV_FWD, RX_LAYOUT_PANEL, product},
     {"conv_dgrad", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_PANEL, product},
     {"conv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, product},
+    {"conv_wgrad.row", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, dense_rows},
     {"conv_fwd.mma", RX_PROBLEM_CONV_FWD, RX_LAYOUT_PANEL, mma},
     {"conv_dgrad.mma", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_PANEL, mma},
     {"conv_wgrad.mma", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, mma},
     {"gconv_fwd", RX_PROBLEM_CONV_FWD, RX_LAYOUT_LANES, pixels},
     {"gconv_dgrad", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_LANES, pixels},
+    {"gconv_wgrad.row", RX_PROBLEM_CONV_WGRAD, ANY_LAYOUT, group_rows},
     {"gconv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_LANES, pixels},
     {"gconv_fwd.mma", RX_PROBLEM_CONV_FWD, ANY_LAYOUT, grouped},
     {"gconv_dgrad.mma", RX_PROBLEM_CONV_DGRAD, ANY_LAYOUT, grouped},
@@ -186,6 +262,7 @@ static const struct rule {
     {"bn_coef", RX_PROBLEM_BN_COEF, ANY_LAYOUT, flat},
     {"bn_fold", RX_PROBLEM_BN_FOLD, ANY_LAYOUT, flat},
     {"bn_grad_coef", RX_PROBLEM_BN_GRAD_COEF, ANY_LAYOUT, flat},
+    {"pack", RX_PROBLEM_PACK, ANY_LAYOUT, flat},
     {"transpose", RX_PROBLEM_TRANSPOSE, ANY_LAYOUT, flat},
     {"reduce", RX_PROBLEM_REDUCE, ANY_LAYOUT, flat},
     {"update", RX_PROBLEM_UPDATE, ANY_LAYOUT, flat},
@@ -217,8 +294,9 @@ rx_cuda_applicable(const struct rx_machine *machine, const struct rx_problem *pr
     if (rule->layout != ANY_LAYOUT && rule->layout != (int)rx_weights_layout(&problem->geometry))
         return no(&q, "weights of groups of at most %d channels lie otherwise than of wide ones",
                   RX_LANES_GROUP_MAX);
-    if (config->lanes < 1 || (rule->check != flat && rule->check != grouped &&
-                              !rx_cuda_lanes_fit(problem, config->lanes)))
+    const int own_vectors =
+        rule->check == flat || rule->check == dense_rows || rule->check == grouped;
+    if (config->lanes < 1 || (!own_vectors && !rx_cuda_lanes_fit(problem, config->lanes)))
         return no(&q, "channels and pitches are no whole vectors of %d", config->lanes);
     if (config->tile_pixels < 1 || config->tile_pixels > PIXELS_MAX)
         return no(&q, "%d units a block: 1 to %d", config->tile_pixels, PIXELS_MAX);

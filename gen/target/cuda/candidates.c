@@ -77,17 +77,40 @@ static void
 add_mma(struct list *list)
 {
     static const char *const skeleton[] = {"conv_fwd.mma", "conv_dgrad.mma", "conv_wgrad.mma"};
+    // A weight gradient holds more of what it has loaded: fewer of its blocks are resident at once,
+    // so they are larger.
     static const struct {
         int pixels, w, m, n;
-    } warps[] = {
-        {128, 128, 2, 2}, {128, 64, 2, 1}, {64, 64, 2, 1}, {128, 32, 2, 1}, {64, 32, 1, 1}};
-    for (size_t i = 0; i < sizeof warps / sizeof *warps; i++)
+    } warps[] = {{64, 128, 2, 2}, {128, 64, 2, 2}, {128, 128, 2, 2},
+                 {64, 64, 2, 1},  {128, 32, 2, 1}, {64, 32, 1, 1}};
+    const int wgrad = list->problem->op == RX_PROBLEM_CONV_WGRAD;
+    for (size_t i = wgrad ? 2 : 0; i < sizeof warps / sizeof *warps; i++)
         add(list, &(struct rx_config){.skeleton = skeleton[list->problem->op - RX_PROBLEM_CONV_FWD],
                                       .lanes = RX_CUDA_MMA_LANES,
                                       .tile_pixels = warps[i].pixels,
                                       .tile_m = warps[i].m,
                                       .tile_n = warps[i].n,
                                       .tile_w = warps[i].w});
+}
+
+// Segments of an output row, in threads that multiply m pixels at once.
+static void
+add_rows(struct list *list, const char *skeleton)
+{
+    static const int outputs[] = {64, 32, 16}, at_once[] = {2, 4},
+                     most[] = {PIXELS, PIXELS / 2, PIXELS / 4};
+    const int ow = list->problem->geometry.ow;
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++)
+        for (size_t j = 0; j < sizeof at_once / sizeof *at_once; j++)
+            for (size_t l = 0; l < sizeof most / sizeof *most; l++) {
+                const int segments = (ow + most[l] - 1) / most[l], step = segments * at_once[j];
+                add(list, &(struct rx_config){.skeleton = skeleton,
+                                              .lanes = list->machine->lanes,
+                                              .tile_pixels = (ow + step - 1) / step * at_once[j],
+                                              .tile_m = at_once[j],
+                                              .tile_n = 1,
+                                              .tile_w = outputs[i]});
+            }
 }
 
 // The narrowest row of threads, a power of two, that holds all channels.
@@ -115,8 +138,10 @@ static void
 add_flat(struct list *list)
 {
     const enum rx_problem_op op = list->problem->op;
+    const int forms = op == RX_PROBLEM_TRANSPOSE || op == RX_PROBLEM_PACK;
+    const int rows = forms && list->problem->operand[1].dtype == RX_BF16;
     add(list, &(struct rx_config){.skeleton = rx_problem_op_text(op),
-                                  .lanes = 1,
+                                  .lanes = rows ? RX_CUDA_MMA_LANES : 1,
                                   .tile_pixels = rx_cuda_flat_units(op)});
 }
 
@@ -171,10 +196,15 @@ add_convolution(struct list *list)
 {
     add_grouped(list);
     static const char *const narrow[] = {"gconv_fwd", "gconv_dgrad", "gconv_wgrad"};
-    if (rx_weights_layout(&list->problem->geometry) == RX_LAYOUT_LANES)
+    if (rx_weights_layout(&list->problem->geometry) == RX_LAYOUT_LANES) {
+        if (list->problem->op == RX_PROBLEM_CONV_WGRAD)
+            add_rows(list, "gconv_wgrad.row");
         add_pixels(list, narrow[list->problem->op - RX_PROBLEM_CONV_FWD], lanes_of(list));
-    else {
+    } else {
         add_mma(list);
+        if (list->problem->op == RX_PROBLEM_CONV_WGRAD)
+            add_rows(list,
+                     list->problem->geometry.groups > 1 ? "gconv_wgrad.row" : "conv_wgrad.row");
         add_product(list);
     }
 }

@@ -29,6 +29,21 @@ rx_cuda_estimate(const struct rx_machine *machine, const struct rx_problem *prob
 int
 rx_cuda_is_mma(const struct rx_config *config);
 
+// Whether a thread has a row of the filter.
+int
+rx_cuda_is_row(const struct rx_config *config);
+
+// The threads of a block that have different rows of the filter or vectors of channels, and how
+// many threads a multiprocessor holds.
+int
+rx_cuda_row_phase(const struct rx_problem *problem, const struct rx_config *config);
+int
+rx_cuda_row_threads(const struct rx_problem *problem, const struct rx_config *config);
+
+// Sums and gradients that each of them holds.
+int
+rx_cuda_row_floats(const struct rx_problem *problem, const struct rx_config *config);
+
 enum { RX_CUDA_MMA_ROWS = 16, RX_CUDA_MMA_COLUMNS = 32, RX_CUDA_MMA_LANES = 8 };
 
 // Threads of a block of this config.

@@ -8,10 +8,14 @@
 #include "runtime/base/file.h"
 #include "runtime/weights.h"
 
-enum { WARP = 32, BLOCK = 256, LOSS_BLOCK = 128 };  // threads
-enum { BN_CHANNELS = 32 };                          // of a block that adds up parts
-enum { BLOCKS_A_MULTIPROCESSOR = 2 };               // that should run at least
+enum { WARP = 32, BLOCK = 256, LOSS_BLOCK = 128, ROW_BLOCK = 128 };  // threads
+enum { BN_CHANNELS = 32 };  // of a block that adds up parts
+// Threads of products on tensor cores that a multiprocessor has registers for: the templates'
+// RESIDENT.
+enum { THREADS = 512, WIDE_THREADS = 384, WIDEST_THREADS = 256 };
+enum { BLOCKS_A_MULTIPROCESSOR = 2 };  // that should run at least
 enum { PARTS_MAX = 512, WEIGHTS_PARTS_MAX = 64 };
+enum { PARTS_FLOATS_MAX = 1 << 22 };  // of small weights there may be more parts, up to this in all
 
 static int64_t
 round_up(int64_t n, int64_t to)
@@ -28,7 +32,53 @@ tiles(int n, int tile)
 int
 rx_cuda_is_mma(const struct rx_config *config)
 {
-    return strchr(config->skeleton, '.') != NULL;
+    return strstr(config->skeleton, ".mma") != NULL;
+}
+
+int
+rx_cuda_is_row(const struct rx_config *config)
+{
+    return strstr(config->skeleton, ".row") != NULL;
+}
+
+// Of narrow groups a thread has one vector of inputs, of few inputs all.
+static int
+is_grouped_row(const struct rx_config *config)
+{
+    return strcmp(config->skeleton, "gconv_wgrad.row") == 0;
+}
+
+int
+rx_cuda_row_phase(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const int split = is_grouped_row(config) ? g->c / g->groups / config->lanes : 1;
+    return g->r * split * (config->tile_w / config->lanes);
+}
+
+int
+rx_cuda_row_floats(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const int inputs = is_grouped_row(config) ? config->lanes : g->c;
+    return (g->s * inputs + config->tile_m) * config->lanes;
+}
+
+// As the launch bounds of the templates have it.
+int
+rx_cuda_row_threads(const struct rx_problem *p, const struct rx_config *config)
+{
+    enum { MANY = 512, FEW = 384, FLOATS_OF_MANY = 64 };
+    const int many = is_grouped_row(config) && rx_cuda_row_floats(p, config) <= FLOATS_OF_MANY;
+    return many ? MANY : FEW;
+}
+
+// All rows of the filter, as many times as a block has room for.
+static int
+row_block(const struct rx_problem *p, const struct rx_config *config)
+{
+    const int once = rx_cuda_row_phase(p, config);
+    return (int)round_up(once < ROW_BLOCK ? ROW_BLOCK / once * once : once, WARP);
 }
 
 int
@@ -47,6 +97,8 @@ rx_cuda_block(const struct rx_problem *p, const struct rx_config *config)
     if (rx_cuda_is_mma(config))
         return WARP * (config->tile_pixels / (RX_CUDA_MMA_ROWS * config->tile_m)) *
                (config->tile_w / (RX_CUDA_MMA_COLUMNS * config->tile_n));
+    if (rx_cuda_is_row(config))
+        return row_block(p, config);
     if (config->tile_m > 0)
         return config->tile_pixels / config->tile_m *
                (config->tile_w / (config->tile_n * config->lanes));
@@ -58,6 +110,8 @@ product_columns(const struct rx_problem *p, const struct rx_config *config)
 {
     const struct rx_geometry *g = &p->geometry;
     const int cg = g->c / g->groups, kg = g->k / g->groups;
+    if (rx_cuda_is_row(config))
+        return tiles((int)round_up(g->k, RX_BLOCK), config->tile_w);
     if (p->op == RX_PROBLEM_CONV_WGRAD)
         return g->groups * tiles(g->r * g->s * cg, config->tile_pixels) *
                tiles((int)round_up(kg, RX_BLOCK), config->tile_w);
@@ -89,6 +143,32 @@ has_sums(const struct rx_problem *p)
     return 0;
 }
 
+static int
+most_weights_parts(const struct rx_problem *p)
+{
+    const int64_t most = PARTS_FLOATS_MAX / rx_weights_count(&p->geometry);
+    if (most < WEIGHTS_PARTS_MAX)
+        return WEIGHTS_PARTS_MAX;
+    return most < PARTS_MAX ? (int)most : PARTS_MAX;
+}
+
+// Blocks of a multiprocessor that run at once: of those that hold their sums until the end, there
+// are no more, as few more would take as long as twice as many.
+static int
+resident(const struct rx_kernel *k)
+{
+    const struct rx_config *c = &k->config;
+    if (rx_cuda_is_grouped(c))
+        return rx_cuda_grouped_resident(k->problem, c);
+    if (rx_cuda_is_row(c))
+        return rx_cuda_row_threads(k->problem, c) / k->block;
+    if (!rx_cuda_is_mma(c))
+        return BLOCKS_A_MULTIPROCESSOR;
+    const struct rx_geometry *g = &k->problem->geometry;
+    const int wide = k->problem->op == RX_PROBLEM_CONV_WGRAD ? WIDEST_THREADS : WIDE_THREADS;
+    return (c->tile_m * c->tile_n > 2 || g->r * g->s > 1 ? wide : THREADS) / k->block;
+}
+
 // Enough for all multiprocessors; each part of a weight gradient is as large as the weights, so
 // there are no more than that.
 static int
@@ -97,12 +177,9 @@ parts(const struct rx_machine *machine, const struct rx_kernel *k)
     const int weights = k->problem->op == RX_PROBLEM_CONV_WGRAD;
     if (!weights && !has_sums(k->problem))
         return 0;
-    const int resident = rx_cuda_is_grouped(&k->config)
-                             ? rx_cuda_grouped_resident(k->problem, &k->config)
-                             : BLOCKS_A_MULTIPROCESSOR;
-    const int wanted = tiles(machine->multiprocessors * resident, k->columns);
-    const int most = weights ? WEIGHTS_PARTS_MAX : PARTS_MAX;
-    return wanted < most ? wanted : most;
+    const int wanted = machine->multiprocessors * resident(k) / k->columns;
+    const int most = weights ? most_weights_parts(k->problem) : PARTS_MAX;
+    return wanted < 1 ? 1 : wanted < most ? wanted : most;
 }
 
 static int64_t
@@ -112,11 +189,14 @@ vector_count(const struct rx_problem *p)
     return i < 0 ? 0 : p->operand[i].c;
 }
 
+// Vectors that a kernel writes which gives weights another form.
 static int64_t
-transposed_count(const struct rx_geometry *g)
+formed_count(const struct rx_kernel *k)
 {
-    const struct rx_geometry turned = rx_weights_transposed(g);
-    return rx_weights_count(&turned);
+    const struct rx_geometry *g = &k->problem->geometry, turned = rx_weights_transposed(g);
+    const enum rx_dtype dtype = k->problem->operand[1].dtype;
+    const int transposes = k->problem->op == RX_PROBLEM_TRANSPOSE;
+    return rx_weights_count_of(transposes ? &turned : g, dtype) / k->config.lanes;
 }
 
 // Units of the grid: tiles of pixels, images of a pooling over all of them, elements.
@@ -149,7 +229,8 @@ set_grid(struct rx_kernel *k)
         k->task_image = 1;
         break;
     case RX_PROBLEM_TRANSPOSE:
-        k->task_fixed = transposed_count(g);
+    case RX_PROBLEM_PACK:
+        k->task_fixed = formed_count(k);
         break;
     default:
         k->task_fixed = vector_count(p);

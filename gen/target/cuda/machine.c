@@ -32,7 +32,8 @@ rx_cuda_machine(const char *arch, struct rx_machine *machine, struct rx_error *e
     for (int i = 0; i < N_ARCHS; i++) {
         if (strcmp(archs[i].arch, arch) != 0)
             continue;
-        *machine = (struct rx_machine){.lanes = LANES, .multiprocessors = archs[i].multiprocessors};
+        *machine = (struct rx_machine){
+            .lanes = LANES, .form = RX_BF16, .multiprocessors = archs[i].multiprocessors};
         snprintf(machine->arch, sizeof machine->arch, "%s", arch);
         snprintf(machine->isa, sizeof machine->isa, "simt");
         snprintf(machine->flags, sizeof machine->flags, "--gpu-architecture=%s", arch);
