@@ -103,9 +103,12 @@ build-long-tests: $(BUILD)/rxgen $(LONG_TESTS)
 # Tests find the generator by RXGEN, check every graph, and have a cache that is not the user's.
 test_env = RXGEN=$(BUILD)/rxgen RXGEN_VERIFY=1 RXGEN_CACHE_DIR=$(abspath $(BUILD))/cache
 
+# The longest ones first, so that none of them runs alone in the end.
+SLOW_TESTS := $(filter %_kernels_conv %_train %_gradients %_cuda_conv %_faults,$(TESTS))
+
 test: deps
 	@$(submake) build-tests emu
-	@$(test_env) tests/run.sh $(TESTS)
+	@$(test_env) tests/run.sh $(SLOW_TESTS) $(filter-out $(SLOW_TESTS),$(TESTS))
 
 test-long: deps
 	@$(submake) build-long-tests

@@ -296,8 +296,12 @@ static char *
 losses_of(const char *output)
 {
     struct rx_text text = {0};
-    for (const char *at = output; (at = strstr(at, "\"loss\":")) != NULL; at++)
-        rx_text_printf(&text, "%.*s ", (int)strcspn(at, ","), at);
+    for (const char *at = output; (at = strstr(at, "\"loss\":")) != NULL; at++) {
+        const char *rate = strstr(at, "\"lr\"");  // which evaluations have not
+        if (rate != NULL && rate < at + strcspn(at, "\n"))
+            rx_text_printf(&text, "%.*s ", (int)strcspn(at, ","), at);
+    }
+    assert_true(text.n > 0);
     return text.s;
 }
 
