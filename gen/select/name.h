@@ -13,6 +13,13 @@ void
 rx_kernel_name_write(const struct rx_problem *problem, const struct rx_config *config,
                      const char *hash, char name[RX_KERNEL_NAME_CHARS]);
 
+// Fills in what follows from a kernel's problem, config and language: hash (of these, its template
+// and headers below `templates`, and the toolchain), name, work. RX_REFUSED if a file cannot be
+// read.
+int
+rx_kernel_identify(struct rx_kernel *kernel, const struct rx_machine *machine,
+                   const char *templates, const char *toolchain, struct rx_error *error);
+
 // The config as text: "conv_fwd lanes=8 P=56 tile=6x2".
 void
 rx_config_print(const struct rx_config *config, struct rx_text *text);

@@ -7,7 +7,6 @@
 #include "gen/select/problem.h"
 #include "gen/select/units.h"
 #include "gen/target/cpu/cpu.h"
-#include "runtime/base/file.h"
 #include "runtime/weights.h"
 
 static int64_t
@@ -209,49 +208,6 @@ set_tasks(struct rx_kernel *k)
     }
 }
 
-static void
-set_work(struct rx_kernel *k)
-{
-    const struct rx_work work = rx_problem_work(k->problem);
-    k->flops_image = work.flops_image;
-    k->flops_fixed = work.flops_fixed;
-    k->bytes_image = work.bytes_image;
-    k->bytes_fixed = work.bytes_fixed;
-}
-
-static int
-add_file(struct rx_text *key, const char *templates, const char *stem, const char *end,
-         struct rx_error *error)
-{
-    char path[4096];
-    struct rx_text text = {0};
-    snprintf(path, sizeof path, "%s/cpu/%s%s", templates, stem, end);
-    const int status = rx_file_read(path, &text, error);
-    rx_text_add(key, rx_text_str(&text));
-    rx_text_close(&text);
-    return status;
-}
-
-// The key: problem, config, template with its tile header, toolchain, and the renderer's version.
-static int
-set_hash(struct rx_kernel *k, const struct rx_machine *machine, const char *templates,
-         const char *toolchain, struct rx_error *error)
-{
-    struct rx_text key = {0};
-    rx_text_printf(&key, "rxgen " RX_VERSION "\n%s %s\n", toolchain, machine->flags);
-    rx_problem_print(k->problem, &key);
-    rx_config_print(&k->config, &key);
-    char tile[32];
-    snprintf(tile, sizeof tile, "tile_%s", machine->isa);
-    rx_text_printf(&key, "\n%s\n", tile);
-    int status = add_file(&key, templates, k->config.skeleton, ".c", error);
-    if (status == RX_OK)
-        status = add_file(&key, templates, tile, ".h", error);
-    rx_hash_bytes(rx_text_str(&key), key.n, k->hash);
-    rx_text_close(&key);
-    return status;
-}
-
 int
 rx_cpu_describe(const struct rx_machine *machine, const char *templates, const char *toolchain,
                 const struct rx_problem *problem, const struct rx_config *config,
@@ -265,12 +221,10 @@ rx_cpu_describe(const struct rx_machine *machine, const char *templates, const c
         status = rx_error_refused(error, "%s", rx_text_str(&why));
     rx_text_close(&why);
     if (status == RX_OK)
-        status = set_hash(kernel, machine, templates, toolchain, error);
+        status = rx_kernel_identify(kernel, machine, templates, toolchain, error);
     if (status != RX_OK)
         return status;
-    rx_kernel_name_write(problem, config, kernel->hash, kernel->name);
     set_tasks(kernel);
-    set_work(kernel);
     kernel->scratch_bytes = round_up(rx_cpu_scratch_bytes(problem, config), 64);
     kernel->estimate = rx_cpu_estimate(machine, problem, config);
     snprintf(kernel->why, sizeof kernel->why, "%sestimate: %.4g us an image on one core",

@@ -5,7 +5,6 @@
 #include "gen/select/name.h"
 #include "gen/target/cuda/cuda.h"
 #include "gen/target/cuda/grouped.h"
-#include "runtime/base/file.h"
 #include "runtime/weights.h"
 
 enum { WARP = 32, BLOCK = 256, LOSS_BLOCK = 128, ROW_BLOCK = 128 };  // threads
@@ -238,40 +237,6 @@ set_grid(struct rx_kernel *k)
     }
 }
 
-static int
-add_file(struct rx_text *key, const char *templates, const char *name, const char *suffix,
-         struct rx_error *error)
-{
-    char path[4096];
-    struct rx_text text = {0};
-    snprintf(path, sizeof path, "%s/cuda/%s%s", templates, name, suffix);
-    const int status = rx_file_read(path, &text, error);
-    rx_text_add(key, rx_text_str(&text));
-    rx_text_close(&text);
-    return status;
-}
-
-// The key: problem, config, template with its tile header, toolchain, and the renderer's version.
-static int
-set_hash(struct rx_kernel *k, const struct rx_machine *machine, const char *templates,
-         const char *toolchain, struct rx_error *error)
-{
-    struct rx_text key = {0};
-    rx_text_printf(&key, "rxgen " RX_VERSION "\n%s %s\n", toolchain, machine->flags);
-    rx_problem_print(k->problem, &key);
-    rx_config_print(&k->config, &key);
-    char tile[32];
-    snprintf(tile, sizeof tile, "tile_%s", machine->isa);
-    int status = add_file(&key, templates, k->config.skeleton, ".cu", error);
-    if (status == RX_OK)
-        status = add_file(&key, templates, tile, ".cuh", error);
-    if (status == RX_OK)
-        status = add_file(&key, templates, rx_cuda_language.instructions, "", error);
-    rx_hash_bytes(rx_text_str(&key), key.n, k->hash);
-    rx_text_close(&key);
-    return status;
-}
-
 int
 rx_cuda_describe(const struct rx_machine *machine, const char *templates, const char *toolchain,
                  const struct rx_problem *problem, const struct rx_config *config,
@@ -285,18 +250,12 @@ rx_cuda_describe(const struct rx_machine *machine, const char *templates, const 
         status = rx_error_refused(error, "%s", rx_text_str(&why));
     rx_text_close(&why);
     if (status == RX_OK)
-        status = set_hash(kernel, machine, templates, toolchain, error);
+        status = rx_kernel_identify(kernel, machine, templates, toolchain, error);
     if (status != RX_OK)
         return status;
-    rx_kernel_name_write(problem, config, kernel->hash, kernel->name);
     set_grid(kernel);
     kernel->block = rx_cuda_block(problem, config);
     kernel->parts = parts(machine, kernel);
-    const struct rx_work work = rx_problem_work(problem);
-    kernel->flops_image = work.flops_image;
-    kernel->flops_fixed = work.flops_fixed;
-    kernel->bytes_image = work.bytes_image;
-    kernel->bytes_fixed = work.bytes_fixed;
     kernel->estimate = rx_cuda_estimate(machine, problem, config);
     snprintf(kernel->why, sizeof kernel->why,
              "predicted: %.4g us an image of a large batch on H100", kernel->estimate * 1e6);
