@@ -10,6 +10,7 @@
 #include "gen/plan/compile.h"
 #include "gen/plan/describe.h"
 #include "gen/plan/emit.h"
+#include "gen/plan/explain.h"
 #include "runtime/base/cuda.h"
 #include "runtime/base/file.h"
 #include "runtime/session.h"
@@ -48,6 +49,30 @@ describe(const struct rx_options *o, const struct rx_location *location, struct 
             rx_describe_print(&forward, &front, &memory, text);
     }
     rx_graph_close(&forward);
+    return status;
+}
+
+// The folder that a build of this network would go to.
+static void
+folder_of(const struct rx_options *o, const struct rx_network *net, char folder[RX_PATH_CHARS])
+{
+    snprintf(folder, RX_PATH_CHARS, "%s%.4000s", o->out != NULL ? "" : "out/",
+             o->out != NULL ? o->out : net->plan.model);
+}
+
+static int
+explain(const struct rx_options *o, const struct rx_location *location,
+        const struct rx_network *net, struct rx_text *text, struct rx_error *error)
+{
+    char built[RX_PATH_CHARS];
+    struct rx_explanation explanation;
+    folder_of(o, net, built);
+    const int status = rx_explain_open(net, location->templates, built, &explanation, error);
+    if (status == RX_OK && o->json)
+        rx_explain_print_json(net, &explanation, text);
+    else if (status == RX_OK)
+        rx_explain_print(net, &explanation, text);
+    rx_explain_close(&explanation);
     return status;
 }
 
@@ -98,8 +123,7 @@ build(const struct rx_options *o, const struct rx_location *location, const stru
       struct rx_network *net, struct rx_error *error)
 {
     char folder[RX_PATH_CHARS];
-    snprintf(folder, sizeof folder, "%s%.4000s", o->out != NULL ? "" : "out/",
-             o->out != NULL ? o->out : net->plan.model);
+    folder_of(o, net, folder);
     const struct rx_emit emit = {.location = location,
                                  .folder = folder,
                                  .remake = remake(o, net),
@@ -138,14 +162,20 @@ choose_target(const struct rx_options *o)
     return found ? &rx_target_cuda : &rx_target_cpu;
 }
 
-// What compiles kernels, as text: "gcc 12.2.0", "nvrtc 13.0".
+// What compiles kernels, as text: "gcc 12.2.0", "nvrtc 13.0". An explanation needs none.
 static int
-find_toolchain(const struct rx_network *net, struct rx_nvrtc *nvrtc, struct rx_text *text,
-               struct rx_error *error)
+find_toolchain(const struct rx_options *o, const struct rx_network *net, struct rx_nvrtc *nvrtc,
+               struct rx_text *text, struct rx_error *error)
 {
     if (net->target->language->style == RX_CALL_TABLE)
         return rx_compile_toolchain(compiler(), text, error);
-    const int status = rx_nvrtc_open(nvrtc, error);
+    struct rx_error none = {0};
+    const int may_lack = o->action == RX_ACTION_EXPLAIN;
+    const int status = rx_nvrtc_open(nvrtc, may_lack ? &none : error);
+    if (status != RX_OK && may_lack) {
+        rx_text_add(text, "nvrtc none");
+        return RX_OK;
+    }
     if (status == RX_OK)
         rx_text_printf(text, "nvrtc %d.%d", nvrtc->major, nvrtc->minor);
     return status;
@@ -161,7 +191,7 @@ run(const struct rx_options *o, struct rx_network *net, struct rx_error *error)
     net->target = choose_target(o);
     // Kernels' hashes hold the compiler's version; a description has none of them.
     if (status == RX_OK && o->action != RX_ACTION_DESCRIBE)
-        status = find_toolchain(net, &nvrtc, &toolchain, error);
+        status = find_toolchain(o, net, &nvrtc, &toolchain, error);
     net->toolchain = rx_arena_text(&net->arena, rx_text_str(&toolchain));
     if (status == RX_OK)
         status = rx_pipeline_run(o, &location, net, error);
@@ -170,7 +200,7 @@ run(const struct rx_options *o, struct rx_network *net, struct rx_error *error)
     else if (status == RX_OK && o->action == RX_ACTION_DESCRIBE)
         status = describe(o, &location, net, &text, error);
     else if (status == RX_OK)
-        o->json ? rx_explain_print_json(net, &text) : rx_explain_print(net, &text);
+        status = explain(o, &location, net, &text, error);
     if (status == RX_OK && fputs(rx_text_str(&text), stdout) < 0)
         status = rx_error_refused(error, "standard output: cannot be written");
     rx_text_close(&text);

@@ -80,9 +80,11 @@ check_layers() {
 }
 
 # The stems of a place, without the targets' own headers (cpu.h, tile headers, instructions) and
-# what one target alone has: how grouped convolutions are cut for tensor cores.
+# what one target alone has: how grouped convolutions are cut for tensor cores, devices and what
+# kernels cost on them.
 stems() {
-    ls "$1" | grep -vE '^(cpu|cuda)\.h$|^tile_|\.cuh$|^grouped\.[ch]$' | sed 's/\..*//' | sort -u
+    local alone='^(cpu|cuda)\.h$|^tile_|\.cuh$|^(grouped|device|cost[a-z_]*)\.[ch]$'
+    ls "$1" | grep -vE "$alone" | sed 's/\..*//' | sort -u
 }
 
 # gen/target, runtime and templates list the same stems under cpu/ and cuda/. A skeleton may have

@@ -1,4 +1,4 @@
-// The layer table of a model, and the choice of kernels, as text and as JSON.
+// The layer table of a model, as text and as JSON.
 #include "gen/plan/describe.h"
 
 #include <jansson.h>
@@ -152,48 +152,4 @@ rx_describe_print_json(const struct rx_graph *g, const struct rx_front_output *f
                             json_pack("{s:I, s:i, s:i}", "bytes", (json_int_t)memory->bytes,
                                       "batch", memory->batch, "threads", memory->threads));
     add_json(text, o);
-}
-
-void
-rx_explain_print(const struct rx_network *net, struct rx_text *text)
-{
-    for (int i = 0; i < net->n_kernels; i++) {
-        const struct rx_network_kernel *n = net->kernel[i];
-        const struct rx_kernel *k = &n->kernel;
-        rx_text_printf(text,
-                       "%s\n  first for %s, %d use%s; %s\n  an image: %.4g MFLOP, %.4g MB; fixed: "
-                       "%.4g MFLOP, %.4g MB; runner-up %s\n",
-                       k->name, n->label, n->uses, n->uses == 1 ? "" : "s", k->why,
-                       k->flops_image / 1e6, k->bytes_image / 1e6, k->flops_fixed / 1e6,
-                       k->bytes_fixed / 1e6,
-                       k->runner_up.skeleton != NULL ? k->runner_up.skeleton : "none");
-    }
-    const struct rx_plan_program *infer = &net->plan.program[RX_PROGRAM_INFER];
-    if (infer->slice_steps > 0)
-        rx_text_printf(
-            text,
-            "evaluation runs its first %d of %d steps on %d images at a time: their maps "
-            "stay in a cache of %.0f MB\n",
-            infer->slice_steps, infer->n_steps, infer->slice_images,
-            (double)net->machine.l3_bytes / 1e6);
-}
-
-void
-rx_explain_print_json(const struct rx_network *net, struct rx_text *text)
-{
-    json_t *kernels = json_array();
-    for (int i = 0; i < net->n_kernels; i++) {
-        const struct rx_network_kernel *n = net->kernel[i];
-        const struct rx_kernel *k = &n->kernel;
-        json_array_append_new(
-            kernels, json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s?, s:f, s:f, s:f, s:f}", "name",
-                               k->name, "hash", k->hash, "problem", n->text, "layer", n->label,
-                               "uses", n->uses, "why", k->why, "runner_up", k->runner_up.skeleton,
-                               "flops_image", k->flops_image, "flops_fixed", k->flops_fixed,
-                               "bytes_image", k->bytes_image, "bytes_fixed", k->bytes_fixed));
-    }
-    const struct rx_plan_program *infer = &net->plan.program[RX_PROGRAM_INFER];
-    add_json(text,
-             json_pack("{s:s, s:o, s:{s:i, s:i}}", "model", net->plan.model, "kernels", kernels,
-                       "slice", "steps", infer->slice_steps, "images", infer->slice_images));
 }

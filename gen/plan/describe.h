@@ -1,4 +1,4 @@
-// What --describe and --explain print.
+// What --describe prints.
 #ifndef RX_PLAN_DESCRIBE_H
 #define RX_PLAN_DESCRIBE_H
 
@@ -18,11 +18,5 @@ rx_describe_print(const struct rx_graph *forward, const struct rx_front_output *
 void
 rx_describe_print_json(const struct rx_graph *forward, const struct rx_front_output *front,
                        const struct rx_describe_memory *memory, struct rx_text *text);
-
-// Which kernel was chosen for each problem and why.
-void
-rx_explain_print(const struct rx_network *net, struct rx_text *text);
-void
-rx_explain_print_json(const struct rx_network *net, struct rx_text *text);
 
 #endif

@@ -33,17 +33,18 @@ dtype_name(const struct rx_problem *p)
     return "";
 }
 
-static void
-op_name(const struct rx_problem *p, char *name, size_t n)
+void
+rx_problem_name_write(const struct rx_problem *p, char name[RX_PROBLEM_NAME_CHARS])
 {
     const struct rx_geometry *g = &p->geometry;
     const char *const gradient = p->op == RX_PROBLEM_CONV_DGRAD   ? "_dgrad"
                                  : p->op == RX_PROBLEM_CONV_WGRAD ? "_wgrad"
                                                                   : "";
     if (p->op <= RX_PROBLEM_CONV_WGRAD)
-        snprintf(name, n, "%sconv%dx%d%s", g->groups > 1 ? "g" : "", g->r, g->s, gradient);
+        snprintf(name, RX_PROBLEM_NAME_CHARS, "%sconv%dx%d%s", g->groups > 1 ? "g" : "", g->r, g->s,
+                 gradient);
     else
-        snprintf(name, n, "%s", rx_problem_op_text(p->op));
+        snprintf(name, RX_PROBLEM_NAME_CHARS, "%s", rx_problem_op_text(p->op));
 }
 
 static void
@@ -66,8 +67,8 @@ void
 rx_kernel_name_write(const struct rx_problem *p, const struct rx_config *config, const char *hash,
                      char name[RX_KERNEL_NAME_CHARS])
 {
-    char op[32], fused[FUSED_CHARS] = "", shape[48], variant[32];
-    op_name(p, op, sizeof op);
+    char op[RX_PROBLEM_NAME_CHARS], fused[FUSED_CHARS] = "", shape[48], variant[32];
+    rx_problem_name_write(p, op);
     for (int i = 0; i < RX_PROLOGUES; i++)
         add_fused(p, &p->prologue[i], fused);
     add_fused(p, &p->epilogue, fused);

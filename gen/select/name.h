@@ -13,6 +13,11 @@ void
 rx_kernel_name_write(const struct rx_problem *problem, const struct rx_config *config,
                      const char *hash, char name[RX_KERNEL_NAME_CHARS]);
 
+// What a problem does and with what filter: "conv1x1", "gconv3x3_wgrad", "map".
+enum { RX_PROBLEM_NAME_CHARS = 32 };
+void
+rx_problem_name_write(const struct rx_problem *problem, char name[RX_PROBLEM_NAME_CHARS]);
+
 // Fills in what follows from a kernel's problem, config and language: hash (of these, its template
 // and headers below `templates`, and the toolchain), name, work. RX_REFUSED if a file cannot be
 // read.

@@ -63,8 +63,9 @@ struct rx_kernel {
     int64_t task_image, task_fixed, task_divisor;
     int columns;  // parts that a unit of work can be cut into, by channels
     int64_t scratch_bytes;
-    int block;  // LAUNCH: threads of a block
-    int parts;  // LAUNCH: into how many parts sums are split at most, one a block; 0: no sums
+    int block;   // LAUNCH: threads of a block
+    int stages;  // LAUNCH: that shared memory holds, all but one on their way; 0: there are none
+    int parts;   // LAUNCH: into how many parts sums are split at most, one a block; 0: no sums
     double flops_image, flops_fixed, bytes_image, bytes_fixed;
     const struct rx_language *language;
 };
@@ -77,9 +78,52 @@ struct rx_banner {
     const char *toolchain;  // "x86-64-v3, gcc 12.2"
 };
 
+// A device that times are predicted for; what it can do is for its target to know.
+struct rx_target_device_data;
+struct rx_target_device {
+    const char *name, *arch;
+    const struct rx_target_device_data *data;
+};
+
+// What a compiled kernel takes of a multiprocessor; registers 0: it was not compiled.
+struct rx_resources {
+    int registers;         // of a thread
+    int64_t shared_bytes;  // of a block
+};
+
+// What a launch is predicted for.
+struct rx_load {
+    const struct rx_target_device *device;
+    double memory_share;  // of the memory's bandwidth that kernels reach
+    int images;
+    int parts;  // of sums that the kernel reads or writes; 0: as many as it asks for
+    struct rx_resources resources;
+};
+
+enum { RX_LIMIT_CHARS = 16 };
+
+// One launch, predicted.
+struct rx_prediction {
+    double seconds;
+    double bytes;  // to and from memory: operands once, what is read again, parts of sums
+    double flops;  // wasted ones included
+    struct rx_resources
+        resources;               // where the kernel was not compiled: what its launch bounds allow
+    int blocks;                  // that a multiprocessor runs at once
+    double occupancy;            // share of its threads
+    char limit[RX_LIMIT_CHARS];  // what takes longest: "memory", "latency", "tensor cores" ...
+};
+
 struct rx_target {
     const char *name;
     const struct rx_language *language;
+    // The devices that times can be predicted for, and which of them an architecture's kernels run
+    // on; 0 and NULL where there are none.
+    int n_devices;
+    const struct rx_target_device *device;
+    int (*device_of)(const char *arch);
+    void (*predict)(const struct rx_kernel *kernel, const struct rx_load *load,
+                    struct rx_prediction *prediction);
     // Resolves --arch; RX_USER for one that does not exist.
     int (*machine)(const char *arch, struct rx_machine *machine, struct rx_error *error);
     // Whether the config can compute the problem: 1, or 0 and the reason is appended to `why`.

@@ -19,8 +19,7 @@ rx_cuda_describe(const struct rx_machine *machine, const char *templates, const 
                  const struct rx_problem *problem, const struct rx_config *config,
                  struct rx_kernel *kernel, struct rx_error *error);
 
-// Predicted seconds an image, in a batch that keeps the device busy: the roofline of the problem,
-// with what tiles waste.
+// Predicted seconds an image of a large batch, on the architecture's device (device.h).
 double
 rx_cuda_estimate(const struct rx_machine *machine, const struct rx_problem *problem,
                  const struct rx_config *config);
@@ -49,6 +48,10 @@ enum { RX_CUDA_MMA_ROWS = 16, RX_CUDA_MMA_COLUMNS = 32, RX_CUDA_MMA_LANES = 8 };
 // Threads of a block of this config.
 int
 rx_cuda_block(const struct rx_problem *problem, const struct rx_config *config);
+
+// Sets grid, block, stages and parts of a kernel whose problem and config are set.
+void
+rx_cuda_launch(const struct rx_machine *machine, struct rx_kernel *kernel);
 
 // Blocks side by side that make one tile of pixels (or, of a weight gradient, one part).
 int

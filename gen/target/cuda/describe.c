@@ -4,6 +4,7 @@
 
 #include "gen/select/name.h"
 #include "gen/target/cuda/cuda.h"
+#include "gen/target/cuda/device.h"
 #include "gen/target/cuda/grouped.h"
 #include "runtime/weights.h"
 
@@ -12,6 +13,7 @@ enum { BN_CHANNELS = 32 };  // of a block that adds up parts
 // Threads of products on tensor cores that a multiprocessor has registers for: the templates'
 // RESIDENT.
 enum { THREADS = 512, WIDE_THREADS = 384, WIDEST_THREADS = 256 };
+enum { STAGES = 2 };                   // of mma kernels
 enum { BLOCKS_A_MULTIPROCESSOR = 2 };  // that should run at least
 enum { PARTS_MAX = 512, WEIGHTS_PARTS_MAX = 64 };
 enum { PARTS_FLOATS_MAX = 1 << 22 };  // of small weights there may be more parts, up to this in all
@@ -237,6 +239,16 @@ set_grid(struct rx_kernel *k)
     }
 }
 
+void
+rx_cuda_launch(const struct rx_machine *machine, struct rx_kernel *k)
+{
+    set_grid(k);
+    k->block = rx_cuda_block(k->problem, &k->config);
+    if (rx_cuda_is_mma(&k->config) && !rx_cuda_is_grouped(&k->config))
+        k->stages = STAGES;
+    k->parts = parts(machine, k);
+}
+
 int
 rx_cuda_describe(const struct rx_machine *machine, const char *templates, const char *toolchain,
                  const struct rx_problem *problem, const struct rx_config *config,
@@ -253,11 +265,9 @@ rx_cuda_describe(const struct rx_machine *machine, const char *templates, const 
         status = rx_kernel_identify(kernel, machine, templates, toolchain, error);
     if (status != RX_OK)
         return status;
-    set_grid(kernel);
-    kernel->block = rx_cuda_block(problem, config);
-    kernel->parts = parts(machine, kernel);
+    rx_cuda_launch(machine, kernel);
     kernel->estimate = rx_cuda_estimate(machine, problem, config);
-    snprintf(kernel->why, sizeof kernel->why,
-             "predicted: %.4g us an image of a large batch on H100", kernel->estimate * 1e6);
+    snprintf(kernel->why, sizeof kernel->why, "predicted: %.4g us an image of a large batch on %s",
+             kernel->estimate * 1e6, rx_cuda_devices[rx_cuda_device_of(machine->arch)].name);
     return RX_OK;
 }

@@ -77,9 +77,8 @@ row_units(const struct window *w)
     return wide + ((rows / w->step - wide) & (8 / w->step - 1));
 }
 
-// Bytes of shared memory of a block, as the template has them.
-static int
-shared_bytes(const struct rx_problem *p, const struct rx_config *c)
+int
+rx_cuda_grouped_shared(const struct rx_problem *p, const struct rx_config *c)
 {
     const struct window w = window_of(p);
     const int vectors = c->tile_w / VECTOR, planes = vectors * w.pixels;
@@ -141,45 +140,30 @@ rx_cuda_grouped_config(const struct rx_problem *p, const struct rx_config *c)
     const int items = c->tile_m * w.step * w.iw * (c->tile_w / VECTOR);
     if (threads > THREADS_MAX || (items + threads - 1) / threads > LOADS_MAX)
         return "too many threads, or too many loads of a thread";
-    return shared_bytes(p, c) <= SHARED_MAX ? NULL : "more shared memory than a block has";
+    return rx_cuda_grouped_shared(p, c) <= SHARED_MAX ? NULL
+                                                      : "more shared memory than a block has";
 }
 
 int
 rx_cuda_grouped_resident(const struct rx_problem *p, const struct rx_config *c)
 {
     const int by_threads = THREADS_MAX / rx_cuda_grouped_block(p, c);
-    const int by_shared = SHARED_ALL / shared_bytes(p, c);
+    const int by_shared = SHARED_ALL / rx_cuda_grouped_shared(p, c);
     return by_threads < by_shared ? by_threads : by_shared;
 }
 
-double
-rx_cuda_grouped_turns(const struct rx_problem *p, const struct rx_config *c)
-{
-    const int steps = (c->tile_pixels + c->tile_m - 1) / c->tile_m + 2;
-    return (double)rx_cuda_grouped_strips(p, c) * rx_cuda_grouped_columns(p, c) * steps /
-           rx_cuda_grouped_resident(p, c);
-}
-
-double
-rx_cuda_grouped_waste(const struct rx_problem *p, const struct rx_config *c)
+struct rx_cuda_grouped_step
+rx_cuda_grouped_step(const struct rx_problem *p, const struct rx_config *c)
 {
     const struct window w = window_of(p);
-    const int strips = rx_cuda_grouped_strips(p, c);
-    const int steps = (c->tile_pixels + c->tile_m - 1) / c->tile_m;
+    const int threads = rx_cuda_grouped_block(p, c);
+    const int items = c->tile_m * w.step * w.iw * (c->tile_w / VECTOR);
+    const int chunks = w.pixels == 2 ? TAPS * w.units : TAPS * TAPS * w.group / VECTOR;
     const int tiles = (c->tile_m * (w.yw / w.pixels) + MROWS - 1) / MROWS;
-    const int turns = (tiles + c->tile_n - 1) / c->tile_n;
-    // Products of all strips, whose last turn leaves warps idle, and those that maps would fill.
-    const double products = (double)strips * steps * turns * c->tile_n * MROWS * w.pixels;
-    const double depth = (w.group == PAIR_GROUP ? TAPS * w.units : TAPS * TAPS * w.group / 8.0) + 1;
-    const double useful = (double)w.yh * w.yw, values = TAPS * TAPS * w.group / 8.0 / w.pixels;
-    return products / useful * depth / values / w.pixels;
-}
-
-// Rows that strips read twice, for each that they need.
-double
-rx_cuda_grouped_reread(const struct rx_problem *p, const struct rx_config *c)
-{
-    const struct window w = window_of(p);
-    const int strips = rx_cuda_grouped_strips(p, c);
-    return 1 + (double)(strips - 1) * (TAPS - w.step) / (w.yh * w.step);
+    return (struct rx_cuda_grouped_step){
+        .steps = (c->tile_pixels + c->tile_m - 1) / c->tile_m,
+        .loads = (items + threads - 1) / threads,
+        .tiles = (tiles + c->tile_n - 1) / c->tile_n,
+        .products = (chunks + 1) / 2,
+    };
 }

@@ -26,14 +26,16 @@ rx_cuda_grouped_strips(const struct rx_problem *problem, const struct rx_config 
 int
 rx_cuda_grouped_resident(const struct rx_problem *problem, const struct rx_config *config);
 
-// Loads of an image that follow one another on a multiprocessor, which waits for each.
-double
-rx_cuda_grouped_turns(const struct rx_problem *problem, const struct rx_config *config);
+// Bytes of shared memory of a block, as the template has them.
+int
+rx_cuda_grouped_shared(const struct rx_problem *problem, const struct rx_config *config);
 
-// Multiplies of whole products for each one that is needed; reads of a row for each one needed.
-double
-rx_cuda_grouped_waste(const struct rx_problem *problem, const struct rx_config *config);
-double
-rx_cuda_grouped_reread(const struct rx_problem *problem, const struct rx_config *config);
+// A step down a strip: how many there are, and a thread's loads, a warp's tiles of 16 rows, and the
+// products of 16 values that each of them takes one after the other.
+struct rx_cuda_grouped_step {
+    int steps, loads, tiles, products;
+};
+struct rx_cuda_grouped_step
+rx_cuda_grouped_step(const struct rx_problem *problem, const struct rx_config *config);
 
 #endif
