@@ -182,10 +182,11 @@ $(EMU)/kernel.h: tests/emu/kernel.h
 	@mkdir -p $(@D) && cp $< $@
 $(EMU)/librxemu.so: $(EMU_SRC) $(wildcard tests/emu/*.h)
 	@mkdir -p $(@D) && echo "c++ $@"
-	$(Q)g++ $(EMU_FLAGS) $(EMU_SRC) -o $@ -Wl,-soname,$(@F) -ldl
+	$(Q)g++ $(EMU_FLAGS) -fno-semantic-interposition $(EMU_SRC) -o $@ -Wl,-soname,$(@F) \
+		-Wl,-Bsymbolic-functions -ldl
 $(EMU)/libcudart.so.13: $(filter-out %/nvrtc.cpp %/cublas.cpp,$(wildcard tests/emu/shim/*.cpp))
-# Compiled kernels are known by the bytes of their compiler, so these say which emulator it is.
-$(EMU)/libnvrtc.so.13: EMU_FLAGS += -DEMU_BUILD='"$(shell cat $(EMU_SRC) tests/emu/*.h | sha1sum)"'
+# Compiled kernels are known by the bytes of their compiler, so these say what they were made with.
+$(EMU)/libnvrtc.so.13: EMU_FLAGS += -DEMU_BUILD='"$(shell cat tests/emu/kernel.h | sha1sum)"'
 $(EMU)/libnvrtc.so.13: tests/emu/shim/nvrtc.cpp
 $(EMU)/libcublas.so.13: tests/emu/shim/cublas.cpp $(EMU)/libcudart.so.13
 $(EMU)/lib%.so.13: tests/emu/shim/shim.h $(EMU)/librxemu.so

@@ -84,13 +84,15 @@ count(const request *r, const uintptr_t *address, unsigned n)
 void
 count_request(uintptr_t site, space space, access access, uintptr_t address, unsigned bytes)
 {
-    m.current->log.push_back({site, address, bytes, space, access});
+    if (m.counting)
+        m.current->log.push_back({site, address, bytes, space, access});
 }
 
 void
 count_rows(const uintptr_t *address)
 {
-    count_wavefronts(address, WARP, 16);
+    if (m.counting)
+        count_wavefronts(address, WARP, 16);
 }
 
 // Lanes that went the same way logged the same sites in the same order.
@@ -140,6 +142,8 @@ void
 count_warp(warp *w)
 {
     thread *t = m.threads + w->first;
+    if (!m.counting)
+        return;
     if (uniform(t, w->lanes))
         count_uniform(t, w->lanes);
     else

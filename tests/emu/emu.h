@@ -44,6 +44,7 @@ struct emu_launch {
 };
 
 // Runs the launch; returns the number of faults, each of which is reported once a place on stderr.
+// Counters may be NULL: traffic is not followed then, which takes as long as everything else.
 uint64_t
 emu_run(const struct emu_launch *launch, struct emu_counters *counters);
 

@@ -25,7 +25,7 @@
 #undef log
 #include "emu.h"
 
-enum { WARP = 32, CELL = 1, PAGE = 4096, SECTOR = 32, WARPS_MAX = EMU_THREADS_MAX / WARP };
+enum { WARP = 32, WORD = 4, PAGE = 4096, SECTOR = 32, WARPS_MAX = EMU_THREADS_MAX / WARP };
 
 enum state { READY, AT_WARP_OPERATION, AT_BARRIER, DONE };
 enum operation { SYNC, SHUFFLE, MMA, LDMATRIX };
@@ -72,19 +72,27 @@ struct thread {
     std::vector<request> log;
 };
 
-// Who last wrote and read CELL bytes. An epoch is the time between two barriers of a block.
+// Who last wrote and read a word, or a byte of one that was once touched in part. An epoch is the
+// time between two barriers of a block; epochs are never used twice, so what is older than a
+// launch, or than a block where memory is shared, tells itself apart and nothing has to be cleared.
 struct cell {
     uint32_t write_epoch, read_epoch, write_warp_epoch, read_warp_epoch, write_block, read_block;
     uint16_t writer, reader;
     uint8_t write_flags, read_flags;
+    bool split;  // of a word: its bytes have cells of their own, since write_epoch
 };
 enum { WRITTEN = 1, IN_FLIGHT = 2 };
 enum { READ = 1, READ_BY_LANES = 2, READ_BY_WARPS = 4, READ_BY_BLOCKS = 8 };
 
-// What is known of PAGE bytes of device memory in this launch.
+// Of a stretch of memory.
+struct cells {
+    std::vector<cell> word, byte;  // bytes: none until a word is split
+};
+
+// What is known of PAGE bytes of device memory; the sectors in this launch.
 struct page {
     uint32_t launch;
-    cell cells[PAGE / CELL];
+    struct cells cells;
     bool read[PAGE / SECTOR], written[PAGE / SECTOR];
 };
 
@@ -103,13 +111,14 @@ struct machine {
     unsigned n_threads, n_warps, block;
     const emu_launch *launch;
     emu_counters counters;
+    bool counting;  // traffic too, which takes its time
 
     char *stacks;
     unsigned char *dynamic_shared;
-    std::vector<cell> shared_cells;  // of the dynamic part, then of the fixed part
+    struct cells shared_cells;  // of the dynamic part, then of the fixed part
     std::map<uintptr_t, allocation> allocations;
     allocation *recent;
-    uint32_t launch_number, epoch;
+    uint32_t launch_number, epoch, launch_epoch, block_epoch;
 
     uint64_t random;
     std::unordered_map<uint64_t, int> told;  // faults, by site and kind

@@ -1,4 +1,6 @@
 // Device memory and shared memory as the emulator knows them.
+#include <string.h>
+
 #include "machine.h"
 
 void
@@ -35,8 +37,13 @@ page *
 page_of(allocation *a, uintptr_t address)
 {
     std::unique_ptr<page> &p = a->pages[(address - a->at) / PAGE];
-    if (p == nullptr || p->launch != m.launch_number) {
+    if (p == nullptr) {
         p = std::make_unique<page>();
+        p->cells.word.resize(PAGE / WORD);
+    }
+    if (p->launch != m.launch_number) {
+        memset(p->read, 0, sizeof p->read);
+        memset(p->written, 0, sizeof p->written);
         p->launch = m.launch_number;
     }
     return p.get();
@@ -51,6 +58,6 @@ shared_offset(uintptr_t address, unsigned bytes)
         return address - dynamic + bytes <= m.launch->dynamic_shared ? (long)(address - dynamic)
                                                                      : -1;
     if (address - fixed < m.launch->fixed_bytes && address - fixed + bytes <= m.launch->fixed_bytes)
-        return (long)(m.launch->dynamic_shared + CELL - 1) / CELL * CELL + (long)(address - fixed);
+        return (long)(m.launch->dynamic_shared + WORD - 1) / WORD * WORD + (long)(address - fixed);
     return -1;
 }

@@ -1,6 +1,8 @@
 // Races by happens-before: two accesses are ordered if the same thread made them, if a barrier of
 // their block stands between, or if one warp made them and one of its synchronisations stands
 // between. The order in which fibers happen to run plays no part.
+#include <algorithm>
+
 #include "machine.h"
 
 static bool
@@ -71,6 +73,51 @@ note_write(cell *c, how how)
     c->read_flags = 0;
 }
 
+// What was noted before epoch `first` is of no matter any more.
+static void
+forget_before(cell *c, uint32_t first)
+{
+    if (c->write_epoch < first) {
+        c->write_flags = 0;
+        c->split = false;
+    }
+    if (c->read_epoch < first)
+        c->read_flags = 0;
+}
+
+static void
+split(cells *in, size_t word)
+{
+    cell *w = &in->word[word];
+    in->byte.resize(in->word.size() * WORD);
+    std::fill_n(&in->byte[word * WORD], WORD, *w);
+    w->split = true;
+    w->write_epoch = m.epoch;
+}
+
+// Calls visit(cell) for every cell of bytes [at, at + bytes): a cell a word that is touched as a
+// whole, and always was since epoch `first`; else one a byte.
+template <class F>
+static inline void
+for_cells(cells *in, size_t at, size_t bytes, uint32_t first, F visit)
+{
+    const size_t end = at + bytes;
+    while (at < end) {
+        cell *word = &in->word[at / WORD];
+        forget_before(word, first);
+        if (!word->split && (at % WORD != 0 || end - at < WORD))
+            split(in, at / WORD);
+        if (!word->split) {
+            visit(word);
+            at += WORD;
+            continue;
+        }
+        do
+            visit(&in->byte[at]);
+        while (++at % WORD != 0 && at < end);
+    }
+}
+
 static void
 touch(cell *c, uintptr_t address, access access, how how, const void *site)
 {
@@ -92,7 +139,6 @@ touch(cell *c, uintptr_t address, access access, how how, const void *site)
     note_write(c, how);
 }
 
-// Shared memory's cells are empty at a block's start.
 void
 touch_shared(uintptr_t address, unsigned bytes, access access, how how, const void *site)
 {
@@ -101,26 +147,27 @@ touch_shared(uintptr_t address, unsigned bytes, access access, how how, const vo
         report("shared memory out of bounds", address, site, -1);
         return;
     }
-    for (long at = offset / CELL; at <= (offset + (long)bytes - 1) / CELL; at++) {
-        cell *c = &m.shared_cells[(size_t)at];
+    for_cells(&m.shared_cells, (size_t)offset, bytes, m.block_epoch, [=](cell *c) {
         if (access == LOAD && !(c->write_flags & WRITTEN))
             report("reads shared memory that nothing wrote", address, site, -1);
         touch(c, address, access, how, site);
-    }
+    });
 }
 
 void
 touch_global(allocation *a, uintptr_t address, unsigned bytes, access access, const void *site)
 {
-    for (uintptr_t at = address & ~(uintptr_t)(CELL - 1); at < address + bytes; at += CELL) {
-        page *p = page_of(a, at);
-        touch(&p->cells[(at - a->at) % PAGE / CELL], address, access, PLAIN, site);
+    for (uintptr_t at = address, end = address + bytes, next; at < end; at = next) {
+        const uintptr_t in_page = (at - a->at) % PAGE;
+        next = std::min(end, at - in_page + PAGE);
+        for_cells(&page_of(a, at)->cells, in_page, next - at, m.launch_epoch,
+                  [=](cell *c) { touch(c, address, access, PLAIN, site); });
     }
 }
 
 void
 land_copy(uintptr_t address)
 {
-    for (unsigned i = 0; i < 16; i += CELL)
-        note_write(&m.shared_cells[(size_t)(shared_offset(address, 16) + i) / CELL], PLAIN);
+    for_cells(&m.shared_cells, (size_t)shared_offset(address, 16), 16, m.block_epoch,
+              [](cell *c) { note_write(c, PLAIN); });
 }

@@ -28,7 +28,8 @@ static void
 end_of_thread(void)
 {
     thread *t = m.current;
-    t->committed.push_back(t->open);
+    if (!t->open.empty())
+        t->committed.push_back(t->open);
     for (const std::vector<copy> &group : t->committed)
         for (const copy &c : group)
             report("a thread ends with copies under way", c.to, c.site, -1);
@@ -142,11 +143,10 @@ static void
 run_block(unsigned block)
 {
     m.block = block;
-    m.epoch++;
+    m.block_epoch = ++m.epoch;
     m.counters.blocks++;
     fill(m.dynamic_shared, m.launch->dynamic_shared);
     fill(m.launch->fixed_shared, m.launch->fixed_bytes);
-    std::fill(m.shared_cells.begin(), m.shared_cells.end(), cell{});
     for (unsigned i = 0; i < m.n_warps; i++)
         start_warp(i);
     for (unsigned i = 0; i < m.n_threads; i++)
@@ -164,12 +164,15 @@ emu_run(const struct emu_launch *launch, struct emu_counters *counters)
         m.dynamic_shared = (unsigned char *)aligned_alloc(ALIGN, EMU_SHARED_MAX / ALIGN * ALIGN);
     m.launch = launch;
     m.launch_number++;
+    m.launch_epoch = m.epoch + 1;
     m.counters = {};
+    m.counting = counters != nullptr;
     m.told.clear();
     m.random = launch->seed * 0x9e3779b97f4a7c15u + 0x1234567;
     m.n_threads = launch->block[0] * launch->block[1] * launch->block[2];
     m.n_warps = (m.n_threads + WARP - 1) / WARP;
-    m.shared_cells.resize((launch->dynamic_shared + launch->fixed_bytes) / CELL + 2);
+    m.shared_cells.word.resize((launch->dynamic_shared + launch->fixed_bytes) / WORD + 2);
+    m.shared_cells.byte.clear();
     const unsigned blocks = launch->grid[0] * launch->grid[1] * launch->grid[2];
     for (unsigned block = 0; block < blocks; block++)
         run_block(block);

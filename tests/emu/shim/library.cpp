@@ -120,10 +120,10 @@ cudaFuncGetAttributes(struct cudaFuncAttributes *attributes, const void *functio
 }
 
 static void
-trace(const char *kernel, const unsigned *grid, const unsigned *block, const emu_counters *c)
+trace(const std::string &path, const char *kernel, const unsigned *grid, const unsigned *block,
+      const emu_counters *c)
 {
-    const std::string path = shim_option("trace");
-    FILE *file = path.empty() ? nullptr : fopen(path.c_str(), "a");
+    FILE *file = fopen(path.c_str(), "a");
     if (file == nullptr)
         return;
     fprintf(file,
@@ -165,10 +165,12 @@ run(const CUkern_st *kernel, dim3 grid, dim3 block, size_t shared, const argumen
     launch.fixed_shared = kernel->library->fixed_shared;
     launch.fixed_bytes = kernel->library->fixed_bytes;
     launch.seed = (uint64_t)shim_option_number("seed", 1);
+    const std::string path = shim_option("trace");
     emu_counters counters;
-    if (emu_run(&launch, &counters) > 0)
+    if (emu_run(&launch, path.empty() ? nullptr : &counters) > 0)
         shim_lose_device(cudaErrorIllegalAddress);
-    trace(kernel->name.c_str(), launch.grid, launch.block, &counters);
+    if (!path.empty())
+        trace(path, kernel->name.c_str(), launch.grid, launch.block, &counters);
 }
 
 API cudaError_t
