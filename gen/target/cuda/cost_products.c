@@ -98,7 +98,7 @@ rx_cuda_work_mma(const struct rx_cuda_share *s, struct rx_cuda_work *w)
     const double bytes = a * rx_cuda_chain_bytes(p, &p->prologue[0]) +
                          b * (wgrad ? rx_cuda_chain_bytes(p, &p->prologue[1]) : 2);
     const double warps = k->block / (double)WARP;
-    w->ahead = k->stages - 1;
+    w->ahead = k->stages > 1 ? k->stages - 1 : 1;
     add_rounds(k, rounds, instructions, bytes, (a + b) * 2 + warps * fragments * FRAGMENT_BYTES, w);
     w->mma += (double)w->blocks * rounds * warps * products;
     if (!wgrad)
