@@ -28,6 +28,21 @@ struct rx_plan_tensor {
     int parts;        // how many parts it has, as its kernels want it; 0: one a thread
 };
 
+// What a kernel computes, where that is a plain product of matrices, which the device's library may
+// compute in its place: C = op(A) op(B), and a bias where there is one, all by columns. C and A are
+// cut into blocks of m rows, of which the last one has last_m; B is whole. Of n and k one counts
+// images: its field is 0.
+struct rx_plan_gemm {
+    int blocks;                  // 0: it is no such product
+    int a, b, c, bias;           // operands; bias -1: none, else a vector of all rows of C
+    enum rx_dtype type, type_c;  // of A and B, of C; a bias is f32
+    int transpose_a, transpose_b;
+    int m, last_m, n, k;
+    int64_t lda, ldb, ldc;       // elements from one column to the next
+    int64_t stride_a, stride_c;  // and from one block to the next
+    int64_t clear_bytes;         // of the last block of C, which has more rows than last_m
+};
+
 // One kernel. It has ceil((N * task_image + task_fixed) / task_divisor) units of work, each of
 // which can be cut into `columns` parts at most; runtime/grid.h makes tasks of them.
 struct rx_plan_kernel {
@@ -43,6 +58,7 @@ struct rx_plan_kernel {
     int block, parts;
     double flops_image, flops_fixed;  // floating point operations (a multiply-add is two)
     double bytes_image, bytes_fixed;  // bytes that must be read or written once
+    struct rx_plan_gemm gemm;
 };
 
 // An operand of a step: a tensor and where in it (views of a channel range start inside).

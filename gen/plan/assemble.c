@@ -78,7 +78,8 @@ assemble_kernels(struct assembly *a)
                                                .flops_image = k->flops_image,
                                                .flops_fixed = k->flops_fixed,
                                                .bytes_image = k->bytes_image,
-                                               .bytes_fixed = k->bytes_fixed};
+                                               .bytes_fixed = k->bytes_fixed,
+                                               .gemm = k->gemm};
     }
     net->plan.kernel = a->kernel;
     net->plan.n_kernels = n;

@@ -9,6 +9,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/text.h"
+#include "runtime/plan.h"
 
 // How a problem is computed. Which fields mean something depends on the skeleton.
 struct rx_config {
@@ -67,6 +68,7 @@ struct rx_kernel {
     int stages;  // LAUNCH: that shared memory holds, all but one on their way; 0: there are none
     int parts;   // LAUNCH: into how many parts sums are split at most, one a block; 0: no sums
     double flops_image, flops_fixed, bytes_image, bytes_fixed;
+    struct rx_plan_gemm gemm;  // LAUNCH: what a library may compute in its place
     const struct rx_language *language;
 };
 

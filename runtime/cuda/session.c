@@ -12,6 +12,7 @@
 
 #include "runtime/base/memory.h"
 #include "runtime/base/planner.h"
+#include "runtime/cuda/gemm.h"
 #include "runtime/cuda/pool.h"
 #include "runtime/placement.h"
 
@@ -31,6 +32,7 @@ struct rx_session {
     int batch, threads, programs;
     struct rx_device device;
     struct rx_pool pool;
+    struct rx_gemm gemm;
     struct rx_placement place;
     unsigned char *block;      // of the device
     unsigned char *pinned;     // of the host
@@ -94,14 +96,14 @@ int64_t
 rx_session_bytes(const struct rx_plan *plan, int batch, int threads)
 {
     (void)threads;
-    return rx_placement_bytes(plan, RX_PLACE_ALL, batch, ONE_THREAD);
+    return rx_placement_bytes(plan, RX_PLACE_ALL, batch, ONE_THREAD) + rx_gemm_bytes(plan, batch);
 }
 
 int64_t
 rx_session_bytes_infer(const struct rx_plan *plan, int batch, int threads)
 {
     (void)threads;
-    return rx_placement_bytes(plan, RX_PLACE_INFER, batch, ONE_THREAD);
+    return rx_placement_bytes(plan, RX_PLACE_INFER, batch, ONE_THREAD) + rx_gemm_bytes(plan, batch);
 }
 
 // Kernels count pixels of a batch in an int.
@@ -136,8 +138,12 @@ launch(struct rx_session *s, int program, int step_number, int n)
         if (t->thread_bytes > 0)
             parts = rx_placement_parts(t, ONE_THREAD);
     }
-    went_well(s, rx_pool_launch(&s->pool, step->kernel, n, parts, operand, step->n_args),
-              s->plan->kernel[step->kernel].name);
+    const struct rx_plan_kernel *k = &s->plan->kernel[step->kernel];
+    if (k->gemm.blocks > 0 && rx_gemm_works(&s->gemm))
+        rx_gemm_run(&s->gemm, k, n, operand, &s->error);
+    else
+        went_well(s, rx_pool_launch(&s->pool, step->kernel, n, parts, operand, step->n_args),
+                  k->name);
 }
 
 static void
@@ -194,6 +200,8 @@ open_programs(const struct rx_plan *plan, int programs, int batch, int threads,
         status = open_copies(s, error);
     if (status == RX_OK)
         status = rx_pool_open(&s->device, plan, &s->pool, error);
+    if (status == RX_OK)
+        status = rx_gemm_open(&s->device, plan, batch, s->pool.stream, &s->gemm, error);
     if (status == RX_OK) {
         capture_all(s);
         status = rx_session_fault(s, error);
@@ -228,6 +236,7 @@ rx_session_close(struct rx_session *s)
     for (int i = 0; i < RX_PROGRAMS; i++)
         if (s->graph[i] != NULL)
             s->device.runnable_destroy(s->graph[i]);
+    rx_gemm_close(&s->gemm);
     if (s->pool.plan != NULL)
         rx_pool_close(&s->pool);
     if (s->pinned != NULL)

@@ -49,13 +49,17 @@ enum { RX_CUDA_MMA_ROWS = 16, RX_CUDA_MMA_COLUMNS = 32, RX_CUDA_MMA_LANES = 8 };
 int
 rx_cuda_block(const struct rx_problem *problem, const struct rx_config *config);
 
-// Sets grid, block, stages and parts of a kernel whose problem and config are set.
+// Sets grid, block, stages, product and parts of a kernel whose problem and config are set.
 void
 rx_cuda_launch(const struct rx_machine *machine, struct rx_kernel *kernel);
 
 // Blocks side by side that make one tile of pixels (or, of a weight gradient, one part).
 int
 rx_cuda_columns(const struct rx_problem *problem, const struct rx_config *config);
+
+// What cuBLAS may compute in the kernel's place; blocks = 0 where it may not.
+struct rx_plan_gemm
+rx_cuda_gemm(const struct rx_problem *problem);
 
 // Units of a block of a kernel without chains: an image, some channels, or an element a thread.
 int

@@ -178,6 +178,8 @@ parts(const struct rx_machine *machine, const struct rx_kernel *k)
     const int weights = k->problem->op == RX_PROBLEM_CONV_WGRAD;
     if (!weights && !has_sums(k->problem))
         return 0;
+    if (k->gemm.blocks > 0)
+        return 1;  // it has no more pixels than images
     const int wanted = machine->multiprocessors * resident(k) / k->columns;
     const int most = weights ? most_weights_parts(k->problem) : PARTS_MAX;
     return wanted < 1 ? 1 : wanted < most ? wanted : most;
@@ -246,6 +248,7 @@ rx_cuda_launch(const struct rx_machine *machine, struct rx_kernel *k)
     k->block = rx_cuda_block(k->problem, &k->config);
     if (rx_cuda_is_mma(&k->config) && !rx_cuda_is_grouped(&k->config))
         k->stages = STAGES;
+    k->gemm = rx_cuda_gemm(k->problem);
     k->parts = parts(machine, k);
 }
 

@@ -29,8 +29,9 @@ shim_option_number(const char *name, long otherwise);
 //   lost    at kernel N that runs, of a graph too, the device is lost
 //   copy    at copy N that runs the device is lost
 //   late    whatever is allocated after the first launch has no memory
+//   cublas  product N of cuBLAS is refused
 //   driver  the driver is too old           none    there is no device
-bool
+__attribute__((visibility("default"))) bool
 shim_fault_due(const char *kind);
 
 // Whether an allocation fails, and that a kernel or a graph was launched: what comes now is late.
