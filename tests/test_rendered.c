@@ -11,6 +11,8 @@
 
 #include "gen/render/render.h"
 #include "runtime/base/file.h"
+#include "tests/support/command.h"
+#include "tests/support/cuda_batch.h"
 #include "tests/support/kernel_case.h"
 #include "tests/support/folder.h"
 #include "tests/support/render_problem.h"
@@ -134,12 +136,52 @@ test_driver(void **state)
     rx_test_folder_close(&temporary);
 }
 
+// The same of a kernel that is launched, on the emulated device. Skipped where there is none.
+static void
+test_cuda_driver(void **state)
+{
+    (void)state;
+    char *libraries =
+        rx_cuda_batch_folder() != NULL ? realpath(rx_cuda_batch_folder(), NULL) : NULL;
+    if (libraries == NULL || !rx_cuda_batch_available()) {
+        free(libraries);
+        skip();
+    }
+    static const char model[] = "--target cuda --arch sm_90 models/fashion_resnext.lua --set "
+                                "image=8 --set planes=8 --set cardinality=2";
+    struct rx_test_folder temporary;
+    rx_test_folder_open(&temporary);
+    struct rx_command list = {0}, only = {0};
+    rx_command_add(&list, "env RXGEN_CUDA_LIB_DIR=%s %s %s --explain", libraries,
+                   rx_command_rxgen(), model);
+    rx_command_run_well(&list);
+    const char *name = strstr(rx_text_str(&list.out), "rx_conv1x1_bn_relu_stats");
+    assert_non_null(name);
+    const int n = (int)strcspn(name, "\n");
+    rx_command_add(&only, "env RXGEN_CUDA_LIB_DIR=%s %s %s --only %.*s --out %s/net", libraries,
+                   rx_command_rxgen(), model, n, name, temporary.path);
+    rx_command_run_well(&only);
+    const char *hash = name + n - 8;
+    shell("driver",
+          "RXGEN_CUDA_LIB_DIR=%s %s/net/only-%.8s/driver 3 | grep -q 'check ok max relative error'",
+          libraries, temporary.path, hash);
+    if (system("clang-format --version >/dev/null 2>&1") == 0)
+        shell("format",
+              "clang-format --style=file:.clang-format --dry-run --Werror %s/net/only-%.8s/*.c",
+              temporary.path, hash);
+    rx_command_close(&list);
+    rx_command_close(&only);
+    rx_test_folder_close(&temporary);
+    free(libraries);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rendered),
         cmocka_unit_test(test_driver),
+        cmocka_unit_test(test_cuda_driver),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

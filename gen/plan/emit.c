@@ -300,17 +300,36 @@ find_kernel(const struct rx_network *net, const char *which)
     return NULL;
 }
 
+// The kernel's source and its object; a kernel that is launched lies in kernels/ beside the driver,
+// where the runtime looks for it.
+static int
+place_only(struct stage *s, const struct rx_network_kernel *k, struct rx_error *error)
+{
+    const struct rx_language *l = s->net->target->language;
+    const int launch = s->emit->compile.nvrtc != NULL;
+    const char *stem = at(s, launch ? "kernels/%s" : "%s", k->kernel.name);
+    s->job[0] = (struct rx_compile_job){
+        .source = rx_arena_printf(&s->net->arena, "%s%s", stem, l->suffix),
+        .object = rx_arena_printf(&s->net->arena, "%s%s", stem, l->object_suffix),
+        .compile = launch ? rx_compile_cubin : NULL};
+    s->job[1] = (struct rx_compile_job){.source = at(s, "%s", "driver.c"),
+                                        .object = at(s, "%s", "driver.o")};
+    s->n_jobs = 2;
+    if (!launch)
+        return RX_OK;
+    const int status = rx_file_make_folder(at(s, "%s", "kernels"), error);
+    return status == RX_OK ? write_identity(s, error) : status;
+}
+
 static int
 build_only(struct stage *s, const struct rx_network_kernel *k, struct rx_error *error)
 {
     struct rx_text headers = {0}, source = {0};
     int status = write_headers(s, s->folder, &headers, error);
     if (status == RX_OK)
+        status = place_only(s, k, error);
+    if (status == RX_OK)
         status = render(s, k, &source, error);
-    s->job[0] = (struct rx_compile_job){.source = at(s, "%s.c", k->kernel.name),
-                                        .object = at(s, "%s.o", k->kernel.name)};
-    s->job[1] = (struct rx_compile_job){.source = at(s, "%s", "driver.c"),
-                                        .object = at(s, "%s", "driver.o")};
     if (status == RX_OK)
         status = rx_file_write(s->job[0].source, rx_text_str(&source), source.n, error);
     rx_text_clear(&source);
@@ -319,8 +338,7 @@ build_only(struct stage *s, const struct rx_network_kernel *k, struct rx_error *
     if (status == RX_OK)
         status = rx_file_write(s->job[1].source, rx_text_str(&source), source.n, error);
     if (status == RX_OK)
-        status = rx_compile_all(&s->emit->compile, s->job, 2, error);
-    s->n_jobs = 2;
+        status = rx_compile_all(&s->emit->compile, s->job, s->n_jobs, error);
     if (status == RX_OK)
         status = link_program(s, at(s, "%s", "driver"), error);
     rx_text_close(&headers);
@@ -338,8 +356,6 @@ rx_emit_only(const struct rx_emit *emit, struct rx_network *net, const char *whi
                              "--only %.100s: no kernel of %s has this name, or a hash that "
                              "starts with it: --explain lists them",
                              which, net->plan.model);
-    if (emit->compile.nvrtc != NULL)
-        return rx_error_user(error, "--only: drivers of CUDA kernels come with a later version");
     struct stage s = {.emit = emit, .net = net};
     snprintf(s.folder, sizeof s.folder, "%.4000s/only-%.8s", emit->folder, k->kernel.hash);
     struct rx_compile_job job[2];

@@ -64,7 +64,7 @@ print_problem(const struct rx_problem *p, struct rx_text *out)
     rx_text_add(out, "};\n// clang-format on\n\n");
 }
 
-static const char body[] =
+static const char common[] =
     "enum { OPERANDS = sizeof problem.operand / sizeof problem.operand[0], REPEATS = 21 };\n"
     "\n"
     "// Results differ by the rounding of f32 sums, which are at most some ten thousand terms "
@@ -80,14 +80,6 @@ static const char body[] =
     "\n"
     "// The same of what is multiplied, where it is rounded to bf16.\n"
     "static const double tolerance_bf16_products = 4e-3;\n"
-    "\n"
-    "static double\n"
-    "now(void)\n"
-    "{\n"
-    "    struct timespec t;\n"
-    "    clock_gettime(CLOCK_MONOTONIC, &t);\n"
-    "    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;\n"
-    "}\n"
     "\n"
     "static size_t\n"
     "element_bytes(const struct rx_operand *o)\n"
@@ -156,7 +148,7 @@ static const char body[] =
     "tolerance_of(const struct rx_operand *o)\n"
     "{\n"
     "    int bf16 = 0;\n"
-    "    if (problem.products == RX_BF16)\n"
+    "    if (rounds_products)\n"
     "        return tolerance_bf16_products;\n"
     "    for (int i = 0; i < problem.n_operands; i++)\n"
     "        bf16 |= problem.operand[i].dtype == RX_BF16;\n"
@@ -177,6 +169,48 @@ static const char body[] =
     "{\n"
     "    const double x = *(const double *)a, y = *(const double *)b;\n"
     "    return (x > y) - (x < y);\n"
+    "}\n"
+    "\n"
+    "// The largest difference of what the kernel writes; `good` becomes 0 where one is too "
+    "large.\n"
+    "static double\n"
+    "compare(void *const *ours, void *const *reference, const size_t *bytes, int *good)\n"
+    "{\n"
+    "    double worst = 0;\n"
+    "    for (int i = 0; i < problem.n_operands; i++) {\n"
+    "        const struct rx_operand *o = &problem.operand[i];\n"
+    "        if (!(o->access & RX_WRITE))\n"
+    "            continue;\n"
+    "        const double d = difference(o, ours[i], reference[i], bytes[i]);\n"
+    "        if (!(d <= worst))\n"
+    "            worst = d;\n"
+    "        *good &= d <= tolerance_of(o);\n"
+    "    }\n"
+    "    return worst;\n"
+    "}\n"
+    "\n"
+    "static int\n"
+    "report(int good, double worst, double *seconds, int n, const char *where)\n"
+    "{\n"
+    "    qsort(seconds, REPEATS, sizeof *seconds, compare_times);\n"
+    "    const double median = seconds[REPEATS / 2];\n"
+    "    const double gflops = (n * flops_image + flops_fixed) / median * 1e-9;\n"
+    "    printf(\"check %s max relative error %.3g of the rms\\n\", good ? \"ok\" : \"FAILED\", "
+    "worst);\n"
+    "    printf(\"time %.4g ms at batch %d on %s, median of %d\\n\", median * 1e3, n, where, "
+    "REPEATS);\n"
+    "    printf(\"rate %.1f GFLOP/s\\n\", gflops);\n"
+    "    return !good;\n"
+    "}\n"
+    "\n";
+
+static const char main_table[] =
+    "static double\n"
+    "now(void)\n"
+    "{\n"
+    "    struct timespec t;\n"
+    "    clock_gettime(CLOCK_MONOTONIC, &t);\n"
+    "    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;\n"
     "}\n"
     "\n"
     "int\n"
@@ -200,55 +234,140 @@ static const char body[] =
     "allocate(scratch_bytes)};\n"
     "    kernel(&call, ours);\n"
     "    rx_reference_run(&problem, n, 1, reference);\n"
-    "    double worst = 0, seconds[REPEATS];\n"
+    "    double seconds[REPEATS];\n"
     "    int good = 1;\n"
-    "    for (int i = 0; i < problem.n_operands; i++) {\n"
-    "        const struct rx_operand *o = &problem.operand[i];\n"
-    "        if (!(o->access & RX_WRITE))\n"
-    "            continue;\n"
-    "        const double d = difference(o, ours[i], reference[i], bytes[i]);\n"
-    "        if (!(d <= worst))\n"
-    "            worst = d;\n"
-    "        good &= d <= tolerance_of(o);\n"
-    "    }\n"
+    "    const double worst = compare(ours, reference, bytes, &good);\n"
     "    for (int i = 0; i < REPEATS; i++) {\n"
     "        const double before = now();\n"
     "        kernel(&call, ours);\n"
     "        seconds[i] = now() - before;\n"
     "    }\n"
-    "    qsort(seconds, REPEATS, sizeof *seconds, compare_times);\n"
-    "    const double median = seconds[REPEATS / 2];\n"
-    "    const double gflops = (n * flops_image + flops_fixed) / median * 1e-9;\n"
-    "    printf(\"check %s max relative error %.3g of the rms\\n\", good ? \"ok\" : \"FAILED\", "
-    "worst);\n"
-    "    printf(\"time %.4g ms at batch %d on one thread, median of %d\\n\", median * 1e3, n, "
-    "REPEATS);\n"
-    "    printf(\"rate %.1f GFLOP/s\\n\", gflops);\n"
-    "    return !good;\n"
+    "    return report(good, worst, seconds, n, \"one thread\");\n"
     "}\n";
+
+// The check has its sums in one part, as the reference has; the times are those of all parts.
+static const char main_launch[] =
+    "static void\n"
+    "check(int status, const struct rx_error *error)\n"
+    "{\n"
+    "    if (status == RX_OK)\n"
+    "        return;\n"
+    "    fprintf(stderr, \"%s\\n\", error->text);\n"
+    "    exit(1);\n"
+    "}\n"
+    "\n"
+    "int\n"
+    "main(int argc, char **argv)\n"
+    "{\n"
+    "    const int n = argc > 1 ? atoi(argv[1]) : 2;\n"
+    "    const int parts = plan_kernel.parts > 0 ? plan_kernel.parts : 1;\n"
+    "    void *ours[OPERANDS], *reference[OPERANDS], *device[OPERANDS];\n"
+    "    size_t bytes[OPERANDS];\n"
+    "    struct rx_error error = {0};\n"
+    "    struct rx_device d;\n"
+    "    struct rx_pool pool;\n"
+    "    if (n < 1)\n"
+    "        return 2;\n"
+    "    check(rx_device_open(&d, &error), &error);\n"
+    "    check(rx_pool_open(&d, &plan, &pool, &error), &error);\n"
+    "    for (int i = 0; i < problem.n_operands; i++) {\n"
+    "        bytes[i] = (size_t)rx_reference_operand_bytes(&problem, i, n, 1);\n"
+    "        ours[i] = allocate(bytes[i]);\n"
+    "        reference[i] = allocate(bytes[i]);\n"
+    "        fill(&problem.operand[i], ours[i], bytes[i]);\n"
+    "        memcpy(reference[i], ours[i], bytes[i]);\n"
+    "        const int64_t all = rx_reference_operand_bytes(&problem, i, n, parts);\n"
+    "        check(rx_device_alloc(&d, all, &device[i], &error), &error);\n"
+    "        const int to = RX_CUDA_TO_DEVICE;\n"
+    "        const int copied = d.copy(device[i], ours[i], bytes[i], to, pool.stream);\n"
+    "        check(rx_device_check(&d, copied, \"copying operands\", &error), &error);\n"
+    "    }\n"
+    "    int code = rx_pool_launch(&pool, 0, n, 1, device, problem.n_operands);\n"
+    "    for (int i = 0; i < problem.n_operands && code == 0; i++)\n"
+    "        code = d.copy(ours[i], device[i], bytes[i], RX_CUDA_TO_HOST, pool.stream);\n"
+    "    if (code == 0)\n"
+    "        code = d.synchronize(pool.stream);\n"
+    "    check(rx_device_check(&d, code, plan_kernel.name, &error), &error);\n"
+    "    rx_reference_run(&problem, n, 1, reference);\n"
+    "    double seconds[REPEATS];\n"
+    "    int good = 1;\n"
+    "    const double worst = compare(ours, reference, bytes, &good);\n"
+    "    void *from = NULL, *to = NULL;\n"
+    "    code = d.event_create(&from) != 0 || d.event_create(&to) != 0;\n"
+    "    for (int i = 0; i < REPEATS && code == 0; i++) {\n"
+    "        float milliseconds = 0;\n"
+    "        code = d.event_record(from, pool.stream);\n"
+    "        if (code == 0)\n"
+    "            code = rx_pool_launch(&pool, 0, n, parts, device, problem.n_operands);\n"
+    "        if (code == 0)\n"
+    "            code = d.event_record(to, pool.stream);\n"
+    "        if (code == 0)\n"
+    "            code = d.synchronize(pool.stream);\n"
+    "        if (code == 0)\n"
+    "            code = d.event_elapsed(&milliseconds, from, to);\n"
+    "        seconds[i] = 1e-3 * (double)milliseconds;\n"
+    "    }\n"
+    "    check(rx_device_check(&d, code, plan_kernel.name, &error), &error);\n"
+    "    return report(good, worst, seconds, n, \"the device\");\n"
+    "}\n";
+
+static void
+print_includes(const struct rx_kernel *k, struct rx_text *out)
+{
+    const int launch = k->language->style == RX_CALL_LAUNCH;
+    rx_text_printf(out,
+                   "// Checks and times one kernel: driver [BATCH]\n//   %s\n//\n"
+                   "// Generated by rxgen -- do not edit.\n"
+                   "#include <math.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
+                   "#include <string.h>\n%s\n#include \"runtime/base/bf16.h\"\n",
+                   k->name, launch ? "" : "#include <time.h>\n");
+    rx_text_add(out, launch
+                         ? "#include \"runtime/cuda/pool.h\"\n#include \"runtime/reference.h\"\n\n"
+                         : "#include \"runtime/kernel.h\"\n#include \"runtime/reference.h\"\n\n");
+}
+
+// What is called: a function, or a plan of one kernel that the runtime loads and launches.
+static void
+print_called(const struct rx_machine *machine, const struct rx_kernel *k, struct rx_text *out)
+{
+    if (k->language->style == RX_CALL_LAUNCH) {
+        rx_text_printf(
+            out,
+            "static const struct rx_plan_kernel plan_kernel = {\n    .name = \"%s\",\n"
+            "    .task_image = %lld,\n    .task_fixed = %lld,\n    .task_divisor = %lld,\n"
+            "    .columns = %d,\n    .block = %d,\n    .parts = %d,\n};\n"
+            "static const struct rx_plan plan = {\n    .arch = \"%s\",\n"
+            "    .n_kernels = 1,\n    .kernel = &plan_kernel,\n};\n",
+            k->name, (long long)k->task_image, (long long)k->task_fixed, (long long)k->task_divisor,
+            k->columns, k->block, k->parts, machine->arch);
+        return;
+    }
+    const int long_name = strlen("static rx_kernel_fn *const kernel = ;") + strlen(k->name) > 100;
+    rx_text_printf(
+        out,
+        "rx_kernel_fn %s;\n\nstatic rx_kernel_fn *const kernel =%s%s;\n"
+        "static const int64_t task_image = %lld, task_fixed = %lld, task_divisor = %lld;\n"
+        "static const size_t scratch_bytes = %lld;\n",
+        k->name, long_name ? "\n    " : " ", k->name, (long long)k->task_image,
+        (long long)k->task_fixed, (long long)k->task_divisor, (long long)k->scratch_bytes);
+}
 
 int
 rx_render_driver(const struct rx_machine *machine, const struct rx_kernel *k,
                  struct rx_text *source, struct rx_error *error)
 {
-    (void)machine, (void)error;
-    const int long_name = strlen("static rx_kernel_fn *const kernel = ;") + strlen(k->name) > 100;
-    rx_text_printf(
-        source,
-        "// Checks and times one kernel: driver [BATCH]\n//   %s\n//\n"
-        "// Generated by rxgen -- do not edit.\n"
-        "#include <math.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
-        "#include <string.h>\n#include <time.h>\n\n#include \"runtime/base/bf16.h\"\n"
-        "#include \"runtime/kernel.h\"\n"
-        "#include \"runtime/reference.h\"\n\nrx_kernel_fn %s;\n\n"
-        "static rx_kernel_fn *const kernel =%s%s;\n"
-        "static const int64_t task_image = %lld, task_fixed = %lld, task_divisor = %lld;\n"
-        "static const size_t scratch_bytes = %lld;\n"
-        "static const double flops_image = %.17g, flops_fixed = %.17g;\n\n",
-        k->name, k->name, long_name ? "\n    " : " ", k->name, (long long)k->task_image,
-        (long long)k->task_fixed, (long long)k->task_divisor, (long long)k->scratch_bytes,
-        k->flops_image, k->flops_fixed);
+    (void)error;
+    // Tensor cores multiply bf16 whatever the problem says of its weights.
+    const int rounds =
+        k->problem->products == RX_BF16 || strstr(k->config.skeleton, ".mma") != NULL;
+    print_includes(k, source);
+    print_called(machine, k, source);
+    rx_text_printf(source,
+                   "static const double flops_image = %.17g, flops_fixed = %.17g;\n"
+                   "static const int rounds_products = %d;  // to bf16\n\n",
+                   k->flops_image, k->flops_fixed, rounds);
     print_problem(k->problem, source);
-    rx_text_add(source, body);
+    rx_text_add(source, common);
+    rx_text_add(source, k->language->style == RX_CALL_LAUNCH ? main_launch : main_table);
     return RX_OK;
 }
