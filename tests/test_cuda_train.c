@@ -11,19 +11,19 @@
 #include "tests/support/trajectory.h"
 
 static void
-test_cifar_c(void **state)
+test_small(void **state)
 {
     (void)state;
     if (!rx_cuda_batch_available())
         skip();
-    rx_trajectory_check_cuda("cifar", "c", RX_TRAJECTORY_FIRST);
+    rx_trajectory_check_cuda("small", "c", RX_TRAJECTORY_FIRST);
 }
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cifar_c),
+        cmocka_unit_test(test_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

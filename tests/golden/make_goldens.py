@@ -267,6 +267,8 @@ def case(model, n, batch, runs, steps=STEPS, lr=BASE["lr"], **s):
 CASES = {
     "cifar": lambda: case("resnext29_8x64d", 8, 4, list(RUNS), cifar=True, depth=11, cardinality=2,
                           width=8, classes=5, image=16),
+    "small": lambda: case("resnext29_8x64d", 8, 4, ["nesterov"], cifar=True, depth=11, cardinality=4,
+                          width=32, planes=16, classes=5, image=16),
     "cifar_odd": lambda: case("resnext29_8x64d", 10, 5, ["nesterov"], cifar=True, depth=11,
                               cardinality=3, width=14, planes=24, classes=10, image=13),
     "imagenet": lambda: case("resnext50_32x4d", 16, 8, ["nesterov", "plain"], lr=0.003, depth=26,
