@@ -80,18 +80,11 @@ check_layers() {
 }
 
 # The stems of a place, without the targets' own headers (cpu.h, tile headers, instructions) and
-<<<<<<< HEAD
 # what one target alone has: how grouped convolutions are cut for tensor cores, devices and what
-# kernels cost on them.
+# kernels cost on them, cuBLAS.
 stems() {
-    local alone='^(cpu|cuda)\.h$|^tile_|\.cuh$|^(grouped|device|cost[a-z_]*)\.[ch]$'
+    local alone='^(cpu|cuda)\.h$|^tile_|\.cuh$|^(grouped|device|gemm|cost[a-z_]*)\.[ch]$'
     ls "$1" | grep -vE "$alone" | sed 's/\..*//' | sort -u
-=======
-# what one target alone has: how grouped convolutions are cut for tensor cores, cuBLAS.
-stems() {
-    ls "$1" | grep -vE '^(cpu|cuda)\.h$|^tile_|\.cuh$|^(grouped|gemm)\.[ch]$' |
-        sed 's/\..*//' | sort -u
->>>>>>> 4a13fdb (The classifier's products go to cuBLAS where it is there, kernels stay in its place; forms of the whole ResNeXt-50)
 }
 
 # gen/target, runtime and templates list the same stems under cpu/ and cuda/. A skeleton may have
