@@ -204,6 +204,25 @@ rx_store16(void *p, uint4 v)
 }
 #endif
 
+//@ part rx_store_global16
+// 16 bytes to device memory at once, where the compiler may split a plain store into words. It does
+// not know that memory changes, so that loads may pass it: for what the kernel does not read again.
+#ifdef RX_EMULATED
+static __forceinline__ void
+rx_store_global16(void *p, uint4 v)
+{
+    *(rx_vector *)p = rx_vector{v.x, v.y, v.z, v.w};
+}
+#else
+static __device__ __forceinline__ void
+rx_store_global16(void *p, uint4 v)
+{
+    asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};"
+                 :
+                 : "l"(__cvta_generic_to_global(p)), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w));
+}
+#endif
+
 //@ part rx_half_vector
 // 8 bytes at once; g++ would split the copy of a struct. The emulator's type promises no
 // alignment, so that it sees a misaligned address before the CPU does.

@@ -192,8 +192,9 @@ rx_store_bf16(unsigned short *p, const rx_v &a)
     if constexpr (RX_LANES % 8 == 0) {
 #pragma unroll
         for (int i = 0; i < RX_LANES; i += 8)
-            rx_store16(p + i, {bits[i] >> 16 | bits[i + 1], bits[i + 2] >> 16 | bits[i + 3],
-                               bits[i + 4] >> 16 | bits[i + 5], bits[i + 6] >> 16 | bits[i + 7]});
+            rx_store_global16(
+                p + i, {bits[i] >> 16 | bits[i + 1], bits[i + 2] >> 16 | bits[i + 3],
+                        bits[i + 4] >> 16 | bits[i + 5], bits[i + 6] >> 16 | bits[i + 7]});
     } else if constexpr (RX_LANES == 4) {
         rx_store8(p, {bits[0] >> 16 | bits[1], bits[2] >> 16 | bits[3]});
     } else {
