@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -126,21 +127,35 @@ trace(const std::string &path, const char *kernel, const unsigned *grid, const u
     FILE *file = fopen(path.c_str(), "a");
     if (file == nullptr)
         return;
-    fprintf(file,
-            "{\"kernel\": \"%s\", \"blocks\": %llu, \"grid\": [%u, %u, %u], \"threads\": %u, "
-            "\"mma\": %llu, \"ldmatrix\": %llu, \"barriers\": %llu, \"global_loads\": %llu, "
-            "\"global_stores\": %llu, \"sectors_read\": %llu, \"sectors_written\": %llu, "
-            "\"sectors_read_requested\": %llu, \"sectors_written_requested\": %llu, "
-            "\"wavefronts\": %llu, \"wavefronts_ideal\": %llu, \"faults\": %llu}\n",
-            kernel, (unsigned long long)c->blocks, grid[0], grid[1], grid[2],
-            block[0] * block[1] * block[2], (unsigned long long)c->mma,
-            (unsigned long long)c->ldmatrix, (unsigned long long)c->barriers,
-            (unsigned long long)c->global_loads, (unsigned long long)c->global_stores,
-            (unsigned long long)c->sectors_read, (unsigned long long)c->sectors_written,
-            (unsigned long long)c->sectors_read_requested,
-            (unsigned long long)c->sectors_written_requested, (unsigned long long)c->wavefronts,
-            (unsigned long long)c->wavefronts_ideal, (unsigned long long)c->faults);
+    fprintf(
+        file,
+        "{\"kernel\": \"%s\", \"blocks\": %llu, \"grid\": [%u, %u, %u], \"threads\": %u, "
+        "\"mma\": %llu, \"ldmatrix\": %llu, \"barriers\": %llu, \"global_loads\": %llu, "
+        "\"global_stores\": %llu, \"sectors_read\": %llu, \"sectors_written\": %llu, "
+        "\"sectors_read_requested\": %llu, \"sectors_written_requested\": %llu, "
+        "\"wavefronts\": %llu, \"wavefronts_ideal\": %llu, \"shuffles\": %llu, "
+        "\"shared_loads\": %llu, \"shared_stores\": %llu, \"copies\": %llu, \"faults\": %llu}\n",
+        kernel, (unsigned long long)c->blocks, grid[0], grid[1], grid[2],
+        block[0] * block[1] * block[2], (unsigned long long)c->mma, (unsigned long long)c->ldmatrix,
+        (unsigned long long)c->barriers, (unsigned long long)c->global_loads,
+        (unsigned long long)c->global_stores, (unsigned long long)c->sectors_read,
+        (unsigned long long)c->sectors_written, (unsigned long long)c->sectors_read_requested,
+        (unsigned long long)c->sectors_written_requested, (unsigned long long)c->wavefronts,
+        (unsigned long long)c->wavefronts_ideal, (unsigned long long)c->shuffles,
+        (unsigned long long)c->shared_loads, (unsigned long long)c->shared_stores,
+        (unsigned long long)c->copies, (unsigned long long)c->faults);
     fclose(file);
+}
+
+// With the option "once" a kernel runs only at its first launch of a size: what it does to memory
+// is the same at each.
+static bool
+ran_before(const CUkern_st *kernel, dim3 grid)
+{
+    static std::set<std::string> seen;
+    return !shim_option("once").empty() &&
+           !seen.insert(kernel->name + " " + std::to_string(grid.x) + " " + std::to_string(grid.y))
+                .second;
 }
 
 typedef std::vector<std::vector<char>> arguments;
@@ -152,6 +167,8 @@ run(const CUkern_st *kernel, dim3 grid, dim3 block, size_t shared, const argumen
         shim_lose_device(cudaErrorLaunchFailure);
         return;
     }
+    if (ran_before(kernel, grid))
+        return;
     std::vector<void *> pointers;
     for (const std::vector<char> &value : values)
         pointers.push_back((void *)value.data());
