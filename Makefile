@@ -30,7 +30,8 @@ LONG_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(LONG_SRC) $(wildcard tests
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 
 .PHONY: all build deps demo test test-long test-asan build-tests fuzz fuzzers gold lint install
-.PHONY: build-long-tests bench bench-kernels bench-forms bench-peers bench-compile clean help
+.PHONY: build-long-tests bench bench-kernels bench-forms bench-peers bench-compile bench-sass clean
+.PHONY: help
 
 # --- what is built ---
 
@@ -158,6 +159,10 @@ bench-kernels bench-forms bench-compile: deps
 	@$(submake) build
 	@python3 bench/$(@:bench-%=%).py
 
+bench-sass: deps
+	@$(submake) build emu
+	@python3 bench/sass/run.py
+
 bench-peers:
 	@tests/deps.sh peers
 	@$(submake) build
@@ -196,8 +201,9 @@ $(EMU)/lib%.so.13: tests/emu/shim/shim.h $(EMU)/librxemu.so
 
 .PHONY: cuda-gate
 cuda-gate: deps
-	@$(submake) build
+	@$(submake) build emu
 	@tests/cuda_gate.sh
+	@[ -z "$(HAVE_EMU)" ] || tests/cuda_counters.sh
 
 # A folder that checks and measures the CUDA target on a machine that has a device.
 BUNDLE_TESTS := test_cuda_simple test_cuda_conv test_cuda_grouped
@@ -231,6 +237,7 @@ help:
 	@echo "make bench-forms   the three forms of a block against each other"
 	@echo "make bench-peers   against PyTorch, OpenVINO and ONNX Runtime (installs them below out/)"
 	@echo "make bench-compile how long networks take to generate and compile"
+	@echo "make bench-sass    predict the CUDA kernels' speed from their machine code: docs/cuda-sass.md"
 	@echo "make install       into PREFIX ($(PREFIX))"
 	@echo "make emu           an emulated CUDA device for tests, where a toolkit is installed"
 	@echo "make cuda-gate     compile all CUDA kernels of all models for all architectures"
