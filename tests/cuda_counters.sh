@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# What the kernels of the shipped models do to memory, counted on the emulated device: a training and
+# an inference step of one image of the models' own size, each kernel once. Prints the kernels that
+# are over a limit, passes over the banks of shared memory 1.05 for each ideal one, and sectors of
+# device memory 1.3 requested for each distinct one; a kernel that tests/cuda_counters.known allows
+# no more than it does is listed, any other fails, as does a fault.
+#   MODELS, DTYPES   lists that replace those below; RXGEN the generator
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+rxgen=${RXGEN:-./rxgen}
+models=${MODELS:-fashion_resnext resnext29_8x64d resnext29_16x64d resnext50_32x4d resnext101_64x4d}
+dtypes=${DTYPES:-f32 bf16}
+out=${GATE_OUT:-out/build/cuda-counters}
+faults=0
+export RXGEN_CUDA_LIB_DIR=$PWD/out/emu
+
+count() { # model dtype
+    local folder=$out/$1-$2
+    "$rxgen" --quiet --target cuda --arch sm_90a --dtype "$2" --out "$folder" "models/$1.lua" || return
+    rm -f "$folder/counters"
+    for mode in train infer; do
+        RXGEN_EMU="once=1,memory=16000,trace=$folder/counters" \
+            "$folder/bench" --json --mode "$mode" --batch 1 --steps 1 >/dev/null || return
+    done
+    awk -f tests/cuda_counters.awk tests/cuda_counters.known "$folder/counters"
+}
+
+for model in $models; do
+    for dtype in $dtypes; do
+        echo "$model $dtype"
+        count "$model" "$dtype" || faults=$((faults + 1))
+        rm -rf "${out:?}/$model-$dtype"
+    done
+done
+echo "$faults networks with faults"
+[ "$faults" -eq 0 ]
