@@ -29,7 +29,8 @@ run_gate(const char *arch, const char *dtype)
         skip();
     struct rx_command c = {0};
     setenv("RXGEN", rx_command_rxgen(), 1);
-    rx_command_add(&c, "env MODELS=models/fashion_resnext.lua ARCHS=%s DTYPES=%s", arch, dtype);
+    rx_command_add(&c, "env MODELS=models/fashion_resnext.lua FORMS=c ARCHS=%s DTYPES=%s", arch,
+                   dtype);
     rx_command_add(&c, "tests/cuda_gate.sh");
     rx_command_run_well(&c);
     rx_command_close(&c);
