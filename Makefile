@@ -237,7 +237,7 @@ help:
 	@echo "make bench-forms   the three forms of a block against each other"
 	@echo "make bench-peers   against PyTorch, OpenVINO and ONNX Runtime (installs them below out/)"
 	@echo "make bench-compile how long networks take to generate and compile"
-	@echo "make bench-sass    predict the CUDA kernels' speed from their machine code: docs/cuda-sass.md"
+	@echo "make bench-sass    predict the speed of CUDA kernels from their machine code"
 	@echo "make install       into PREFIX ($(PREFIX))"
 	@echo "make emu           an emulated CUDA device for tests, where a toolkit is installed"
 	@echo "make cuda-gate     compile all CUDA kernels of all models for all architectures"

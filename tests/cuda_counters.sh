@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# What the kernels of the shipped models do to memory, counted on the emulated device: a training and
-# an inference step of one image of the models' own size, each kernel once. Prints the kernels that
-# are over a limit, passes over the banks of shared memory 1.05 for each ideal one, and sectors of
-# device memory 1.3 requested for each distinct one; a kernel that tests/cuda_counters.known allows
-# no more than it does is listed, any other fails, as does a fault.
+# What the kernels of the shipped models do to memory, counted on the emulated device: a training
+# and an inference step of one image of the models' own size, each kernel once. Limits are 1.05
+# passes over the banks of shared memory for each ideal one, and 1.3 sectors of device memory
+# requested for each distinct one. Kernels over them that tests/cuda_counters.known allows for are
+# counted; any other fails, as does a fault.
 #   MODELS, DTYPES   lists that replace those below; RXGEN the generator
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -16,7 +16,8 @@ export RXGEN_CUDA_LIB_DIR=$PWD/out/emu
 
 count() { # model dtype
     local folder=$out/$1-$2
-    "$rxgen" --quiet --target cuda --arch sm_90a --dtype "$2" --out "$folder" "models/$1.lua" || return
+    "$rxgen" --quiet --target cuda --arch sm_90a --dtype "$2" --out "$folder" \
+        "models/$1.lua" || return
     rm -f "$folder/counters"
     for mode in train infer; do
         RXGEN_EMU="once=1,memory=16000,trace=$folder/counters" \
