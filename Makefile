@@ -25,8 +25,11 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIBS := $(BUILD)/librxgen.a $(BUILD)/librxruntime.a
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
-# Kernel cases are the same in both, with a few configs of each or with all.
-LONG_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(LONG_SRC) $(wildcard tests/test_kernels_*.c))
+# Kernel cases are the same in both, with a few configs of each or with all; on the emulated device
+# each of these under five orders of threads.
+CUDA_KERNEL_SRC := $(patsubst %,tests/test_cuda_%.c,simple conv grouped)
+LONG_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(LONG_SRC) $(CUDA_KERNEL_SRC) \
+	$(wildcard tests/test_kernels_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 
 .PHONY: all build deps demo test test-long test-asan build-tests fuzz fuzzers gold lint install
@@ -112,7 +115,8 @@ test: deps
 	@$(test_env) tests/run.sh $(SLOW_TESTS) $(filter-out $(SLOW_TESTS),$(TESTS))
 
 test-long: deps
-	@$(submake) build-long-tests
+	@tests/deps.sh long
+	@$(submake) build-long-tests emu
 	@$(test_env) RXGEN_TEST_CONFIGS=all TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} \
 		tests/run.sh $(LONG_TESTS)
 

@@ -12,7 +12,7 @@ const char RX_USAGE[] =
     "  --gradients update|store  of weights: used where they are summed (default), or kept\n"
     "  --target auto|cpu|cuda    auto: cuda where a device answers\n"
     "  --dtype f32|bf16  storage of activations and their gradients (default f32)\n"
-    "  --arch ARCH       native; x86-64-v4+bf16, -v4, -v3, -v2; sm_80 to sm_120\n"
+    "  --arch ARCH       native; x86-64-v4+bf16, -v4, -v3, -v2; armv8-a; generic; sm_80 to sm_120\n"
     "  --out DIR         build there; no link under out/ changes\n"
     "  --describe        print the layer table, totals and memory; build nothing\n"
     "  --explain         print which kernel was chosen for each problem and why\n"

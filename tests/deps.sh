@@ -7,6 +7,8 @@ packages=(gcc libc6-dev make liblua5.4-dev libcmocka-dev libjansson-dev zlib1g-d
 [ "${1:-}" != lint ] || packages+=(clang-format cppcheck)
 [ "${1:-}" != peers ] || packages+=(python3-venv g++ libtcmalloc-minimal4)
 [ "${1:-}" != fuzz ] || packages+=(clang)
+# Kernels of aarch64: a compiler, and an emulator of processes. The tests skip without them.
+[ "${1:-}" != long ] || packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
 
 if ! command -v dpkg-query >/dev/null; then
     echo "not a Debian system; the build needs what Debian calls: ${packages[*]}" >&2

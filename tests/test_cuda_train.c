@@ -16,7 +16,7 @@ test_small(void **state)
     (void)state;
     if (!rx_cuda_batch_available())
         skip();
-    rx_trajectory_check_cuda("small", "c", RX_TRAJECTORY_FIRST);
+    rx_trajectory_check_cuda("small", "c", RX_F32, RX_TRAJECTORY_FIRST);
 }
 
 int

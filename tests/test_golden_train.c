@@ -38,14 +38,21 @@ test_imagenet_c(void **state)
     rx_trajectory_check("imagenet", "c", RX_TRAJECTORY_FIRST);
 }
 
+// The losses of PyTorch's autocast.
+static void
+test_small_bf16(void **state)
+{
+    (void)state;
+    rx_trajectory_check_bf16("small", "c");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cifar_c),
-        cmocka_unit_test(test_cifar_b),
-        cmocka_unit_test(test_cifar_a),
-        cmocka_unit_test(test_imagenet_c),
+        cmocka_unit_test(test_cifar_c),    cmocka_unit_test(test_cifar_b),
+        cmocka_unit_test(test_cifar_a),    cmocka_unit_test(test_imagenet_c),
+        cmocka_unit_test(test_small_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 torch.set_default_dtype(torch.float64)
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # threads that spin for each other lose more than they win here
 
 
 # --- inputs by formula: FNV-1a of the name, then splitmix64 of (hash + index), the top 24 bits ---
@@ -170,7 +170,7 @@ def flags(o):
     return [str(x) for x in f] + ([] if o["decay_bn"] else ["--no-decay-bn"])
 
 
-def train(make, x, t, batch, o, steps):
+def train(make, x, t, batch, o, steps, probed=True):
     net = make().train()
     is_bn = {id(p) for m in net.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()}
     groups = [dict(params=[p for p in net.parameters() if id(p) in is_bn],
@@ -190,9 +190,11 @@ def train(make, x, t, batch, o, steps):
         sgd.step()
         out["losses"].append(loss.item())
         out["rates"].append(float(sgd.param_groups[0]["lr"]))
-        if step == 0:
+        if probed and step == 0:
             out["momentum_1"] = {n: probe(n, sgd.state[p]["momentum_buffer"])
                                  for n, p in net.named_parameters()}
+    if not probed:
+        return out
     out["weights"] = {n: probe(n, v) for n, v in net.state_dict().items() if v.dim()}
     return out
 
@@ -241,13 +243,17 @@ def add_tolerances(make, x, t, batch, o, probes):
 IMAGENET = {26: [2, 2, 2, 2], 50: [3, 4, 6, 3]}
 
 
-def case(model, n, batch, runs, steps=STEPS, lr=BASE["lr"], **s):
+def network(n, **s):
+    """What makes a network, its images and labels, and its fields."""
     full = dict(dict(planes=64, classes=1000, image=224, cifar=False, clear=False), **s)
     blocks = [(s["depth"] - 2) // 9] * 3 if full["cifar"] else IMAGENET[s["depth"]]
     make = lambda: ResNeXt(blocks, full["cardinality"], full["width"], full["planes"],
                            full["classes"], full["cifar"], full["clear"])
-    x = images((n, 3, full["image"], full["image"]))
-    t = labels(n, full["classes"])
+    return make, images((n, 3, full["image"], full["image"])), labels(n, full["classes"]), full
+
+
+def case(model, n, batch, runs, steps=STEPS, lr=BASE["lr"], **s):
+    make, x, t, full = network(n, **s)
     net = make().eval()
     with torch.no_grad():
         logits = net(x)
@@ -264,19 +270,94 @@ def case(model, n, batch, runs, steps=STEPS, lr=BASE["lr"], **s):
     }
 
 
+# --- bf16: PyTorch's autocast, and how far apart two roundings of the same run end ---
+
+SEEDS = 16
+
+
+class Rounded(torch.autograd.Function):
+    """To one of the two neighbours in bf16, up or down by chance; the gradient likewise."""
+
+    @staticmethod
+    def round(x):
+        mantissa, exponent = torch.frexp(x)
+        return torch.ldexp(torch.floor(mantissa * 256 + torch.rand_like(x)), exponent - 8)
+
+    @staticmethod
+    def forward(context, x):
+        return Rounded.round(x)
+
+    @staticmethod
+    def backward(context, g):
+        return Rounded.round(g)
+
+
+def autocast(net):
+    """In f32 with PyTorch's autocast to bf16; logits in double again."""
+    inner = net.float().forward
+
+    def forward(x):
+        with torch.autocast("cpu", torch.bfloat16):
+            return inner(x.float()).double()
+
+    net.forward = forward
+    return net
+
+
+def rounded(net):
+    """In f32, but the weights and outputs of convolutions and of the classifier and the outputs of
+    blocks, and the gradients of all these, are rounded to bf16 by chance; logits in double again."""
+    inner = net.float().forward
+    def convolution(conv, x):
+        w = Rounded.apply(conv.weight)
+        y = nn.functional.conv2d(x, w, None, conv.stride, conv.padding, 1, conv.groups)
+        return Rounded.apply(y)
+
+    for m in net.modules():
+        if isinstance(m, nn.Conv2d):
+            m.forward = lambda x, conv=m: convolution(conv, x)
+        elif isinstance(m, nn.Linear):
+            m.forward = lambda x, m=m: Rounded.apply(
+                nn.functional.linear(x, Rounded.apply(m.weight), m.bias))
+        elif isinstance(m, Bottleneck):
+            m.register_forward_hook(lambda m, given, y: Rounded.apply(y))
+    net.forward = lambda x: inner(x.float()).double()
+    return net
+
+
+def bf16_case(n, batch, steps=STEPS, lr=BASE["lr"], **s):
+    """Losses of the first run under autocast, and of each step the deviation of SEEDS roundings."""
+    make, x, t, _ = network(n, **s)
+    o = dict(BASE, lr=lr, **RUNS["nesterov"])
+    runs = []
+    for seed in range(SEEDS):
+        torch.manual_seed(seed)
+        runs.append(train(lambda: rounded(make()), x, t, batch, o, steps, False)["losses"])
+    cast = train(lambda: autocast(make()), x, t, batch, o, steps, False)["losses"]
+    return {"autocast": cast, "deviation": np.std(runs, axis=0, ddof=1).tolist()}
+
+
+# --- the goldens: arguments of case ---
+
+NETWORKS = {
+    "cifar": dict(n=8, batch=4, cifar=True, depth=11, cardinality=2, width=8, classes=5, image=16),
+    "small": dict(n=8, batch=4, cifar=True, depth=11, cardinality=4, width=32, planes=16,
+                  classes=5, image=16),
+    "imagenet": dict(n=16, batch=8, lr=0.003, depth=26, cardinality=4, width=24, planes=16,
+                     classes=7, image=64),
+}
 CASES = {
-    "cifar": lambda: case("resnext29_8x64d", 8, 4, list(RUNS), cifar=True, depth=11, cardinality=2,
-                          width=8, classes=5, image=16),
-    "small": lambda: case("resnext29_8x64d", 8, 4, ["nesterov"], cifar=True, depth=11, cardinality=4,
-                          width=32, planes=16, classes=5, image=16),
+    "cifar": lambda: case("resnext29_8x64d", runs=list(RUNS), **NETWORKS["cifar"]),
+    "small": lambda: case("resnext29_8x64d", runs=["nesterov"], **NETWORKS["small"]),
     "cifar_odd": lambda: case("resnext29_8x64d", 10, 5, ["nesterov"], cifar=True, depth=11,
                               cardinality=3, width=14, planes=24, classes=10, image=13),
-    "imagenet": lambda: case("resnext50_32x4d", 16, 8, ["nesterov", "plain"], lr=0.003, depth=26,
-                             cardinality=4, width=24, planes=16, classes=7, image=64),
+    "imagenet": lambda: case("resnext50_32x4d", runs=["nesterov", "plain"],
+                             **NETWORKS["imagenet"]),
     "resnext50": lambda: case("resnext50_32x4d", 2, 2, ["nesterov"], steps=2, lr=0.003, depth=50,
                               cardinality=32, width=4),
     "resnext50_clear": lambda: case("resnext50_32x4d", 2, 2, ["nesterov"], steps=2, lr=0.0003,
                                     clear=True, depth=50, cardinality=32, width=4),
+    "bf16": lambda: {k: bf16_case(**NETWORKS[k]) for k in ("small", "cifar")},
 }
 
 

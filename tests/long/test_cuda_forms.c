@@ -1,4 +1,5 @@
-// The other forms of a block on the emulated CUDA device: tests/test_cuda_train.c has form (c).
+// All forms of a block on the emulated CUDA device; tests/test_cuda_train.c has form (c) of a
+// smaller network.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +17,7 @@ test_cifar_b(void **state)
     (void)state;
     if (!rx_cuda_batch_available())
         skip();
-    rx_trajectory_check_cuda("cifar", "b", RX_TRAJECTORY_ALL);
+    rx_trajectory_check_cuda("cifar", "b", RX_F32, RX_TRAJECTORY_ALL);
 }
 
 static void
@@ -25,7 +26,7 @@ test_cifar_a(void **state)
     (void)state;
     if (!rx_cuda_batch_available())
         skip();
-    rx_trajectory_check_cuda("cifar", "a", RX_TRAJECTORY_ALL);
+    rx_trajectory_check_cuda("cifar", "a", RX_F32, RX_TRAJECTORY_ALL);
 }
 
 static void
@@ -34,7 +35,7 @@ test_cifar_c(void **state)
     (void)state;
     if (!rx_cuda_batch_available())
         skip();
-    rx_trajectory_check_cuda("cifar", "c", RX_TRAJECTORY_ALL);
+    rx_trajectory_check_cuda("cifar", "c", RX_F32, RX_TRAJECTORY_ALL);
 }
 
 int

@@ -51,13 +51,37 @@ test_imagenet_a(void **state)
     rx_trajectory_check("imagenet", "a", RX_TRAJECTORY_FIRST);
 }
 
+// In bf16, the losses of PyTorch's autocast.
+static void
+test_cifar_bf16(void **state)
+{
+    (void)state;
+    rx_trajectory_check_bf16("cifar", "c");
+}
+
+static void
+test_small_bf16_b(void **state)
+{
+    (void)state;
+    rx_trajectory_check_bf16("small", "b");
+}
+
+static void
+test_small_bf16_a(void **state)
+{
+    (void)state;
+    rx_trajectory_check_bf16("small", "a");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cifar_odd_c), cmocka_unit_test(test_cifar_odd_b),
-        cmocka_unit_test(test_cifar_odd_a), cmocka_unit_test(test_imagenet_c),
-        cmocka_unit_test(test_imagenet_b),  cmocka_unit_test(test_imagenet_a),
+        cmocka_unit_test(test_cifar_odd_c),  cmocka_unit_test(test_cifar_odd_b),
+        cmocka_unit_test(test_cifar_odd_a),  cmocka_unit_test(test_imagenet_c),
+        cmocka_unit_test(test_imagenet_b),   cmocka_unit_test(test_imagenet_a),
+        cmocka_unit_test(test_cifar_bf16),   cmocka_unit_test(test_small_bf16_b),
+        cmocka_unit_test(test_small_bf16_a),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-// Renders, compiles, loads and runs a batch of kernel cases.
+// Renders, compiles, loads and runs a batch of kernel cases; those of a foreign machine in a
+// program of its own.
 #include "tests/support/kernel_batch.h"
 
 #include <dlfcn.h>
@@ -13,6 +14,7 @@
 #include "runtime/grid.h"
 #include "runtime/reference.h"
 #include "tests/support/folder.h"
+#include "tests/support/foreign.h"
 #include "tests/support/kernel_data.h"
 
 enum { COMPILERS = 2 };
@@ -77,17 +79,28 @@ rx_case_compiler(const struct rx_machine *machine, struct rx_text *command, stru
 {
     struct rx_machine here;
     const int status = rx_target_cpu.machine("native", &here, error);
+    const char *own = or_default("CC", "cc");
     const int emulate = strcmp(machine->isa, "avx512") == 0 &&
                         (strcmp(here.isa, "avx512") != 0 || machine->dot2 > here.dot2);
     rx_text_printf(command,
                    "%s -std=gnu11 %s -fno-predictive-commoning -ffp-contract=fast "
                    "-fno-math-errno -Wall -Wextra -Wconversion -Wshadow -Werror -fPIC %s %s %s %s "
                    "-Iruntime -Itemplates/cpu ",
-                   or_default("CC", "cc"), emulate ? "-O2" : "-O3",
-                   emulate ? here.flags : machine->flags,
+                   rx_foreign_is(machine->arch) ? rx_foreign_compiler() : own,
+                   emulate ? "-O2" : "-O3", emulate ? here.flags : machine->flags,
                    emulate ? "-Wno-psabi -Itests/support/avx512" : "",
                    emulate && machine->dot2 ? "-DEMU_BF16" : "", or_default("RXGEN_CFLAGS", ""));
     return status;
+}
+
+static void
+link_foreign(const struct build *b, struct rx_text *command)
+{
+    const char **name = rx_memory_alloc((size_t)b->n * sizeof *name);
+    for (int i = 0; i < b->n; i++)
+        name[i] = same_as_earlier(b, i) ? NULL : b->kernel[i].name;
+    rx_foreign_link(b->folder.path, b->n < COMPILERS ? b->n : COMPILERS, name, b->n, command);
+    free(name);
 }
 
 // One shared object a compiler, made at the same time. The tile header, which is most of what they
@@ -99,14 +112,18 @@ compile(const struct build *b)
     rx_text_add(&command, rx_text_str(&b->compiler));
     rx_text_printf(&command, "-x c-header templates/cpu/tile_%s.h -o %s/tile_%s.h.gch || exit 1\n",
                    b->machine.isa, b->folder.path, b->machine.isa);
+    const int foreign = rx_foreign_is(b->machine.arch);
     for (int i = 0; i < COMPILERS && i < b->n; i++) {
         rx_text_add(&command, rx_text_str(&b->compiler));
-        rx_text_printf(&command, "-shared -o %s/l%d.so %s/k%d_*.c -lm & p%d=$!\n", b->folder.path,
-                       i, b->folder.path, i, i);
+        rx_text_printf(&command, "%s -o %s/l%d.%s %s/k%d_*.c %s & p%d=$!\n",
+                       foreign ? "-r -nostdlib" : "-shared", b->folder.path, i,
+                       foreign ? "o" : "so", b->folder.path, i, foreign ? "" : "-lm", i);
     }
     rx_text_add(&command, "status=0\n");
     for (int i = 0; i < COMPILERS && i < b->n; i++)
         rx_text_printf(&command, "wait $p%d || status=1\n", i);
+    if (foreign)
+        link_foreign(b, &command);
     rx_text_add(&command, "exit $status\n");
     const int status = system(rx_text_str(&command));
     rx_text_close(&command);
@@ -132,6 +149,8 @@ static int
 run(const struct build *b, int i, const struct rx_case_data *data)
 {
     const struct rx_kernel *k = &b->kernel[i];
+    if (rx_foreign_is(b->machine.arch))
+        return rx_foreign_run(b->folder.path, b->cases[i].label, k, data);
     rx_kernel_fn *fn = find(b, k->name);
     if (!fn)
         return fprintf(stderr, "%s: %s is not in the library\n", b->cases[i].label, k->name), 1;
@@ -172,7 +191,7 @@ check(const struct build *b, int i)
 static void
 load(struct build *b)
 {
-    for (int i = 0; i < COMPILERS && i < b->n; i++) {
+    for (int i = 0; i < COMPILERS && i < b->n && !rx_foreign_is(b->machine.arch); i++) {
         char path[PATH_CHARS];
         snprintf(path, sizeof path, "%s/l%d.so", b->folder.path, i);
         b->library[i] = dlopen(path, RTLD_NOW | RTLD_LOCAL);

@@ -10,6 +10,7 @@
 #include "gen/select/name.h"
 #include "runtime/base/memory.h"
 #include "tests/support/cuda_batch.h"
+#include "tests/support/foreign.h"
 #include "tests/support/kernel_batch.h"
 #include "tests/support/kernel_configs.h"
 
@@ -108,6 +109,8 @@ rx_kernel_cases(const struct rx_kernel_case *cases, int n_cases, const char *arc
 int
 rx_case_available(const char *arch)
 {
+    if (rx_foreign_is(arch))
+        return rx_foreign_available();
     return strncmp(arch, "sm_", 3) != 0 || rx_cuda_batch_available();
 }
 

@@ -22,7 +22,8 @@ struct rx_kernel_case {
 #define RX_CASE_ARCH "native"
 #endif
 
-// Whether kernels of an architecture can run here: those of a CUDA device run on the emulated one.
+// Whether kernels of an architecture can run here: those of a CUDA device run on the emulated one,
+// those of a foreign CPU as tests/support/foreign.h says.
 int
 rx_case_available(const char *arch);
 

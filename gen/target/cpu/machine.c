@@ -1,5 +1,6 @@
-// Machines that kernels can be made for: levels of x86-64, and this machine's own level. The
-// compiler is told the level, never a processor's name, because an older compiler does not know it.
+// Machines that kernels can be made for: levels of x86-64, aarch64, and this machine's own level.
+// The compiler is told the level, never a processor's name, because an older compiler does not know
+// it.
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ static const struct level levels[] = {
     {"x86-64-v4", "avx512", 16, 32, 0, "-march=x86-64-v4 -mprefer-vector-width=512"},
     {"x86-64-v3", "avx2", 8, 16, 0, "-march=x86-64-v3"},
     {"x86-64-v2", "generic", 4, 16, 0, "-march=x86-64-v2"},
+    {"armv8-a", "generic", 4, 32, 0, "-march=armv8-a"},
     {"generic", "generic", 4, 16, 0, ""},
 };
 
@@ -37,6 +39,8 @@ native_arch(void)
         return "x86-64-v3";
     if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"))
         return "x86-64-v2";
+#elif defined(__aarch64__)
+    return "armv8-a";
 #endif
     return "generic";
 }
@@ -57,7 +61,7 @@ unknown(const char *arch, struct rx_error *error)
 {
     return rx_error_user(error,
                          "--arch %s: no such CPU architecture; these exist: native "
-                         "x86-64-v4+bf16 x86-64-v4 x86-64-v3 x86-64-v2 generic",
+                         "x86-64-v4+bf16 x86-64-v4 x86-64-v3 x86-64-v2 armv8-a generic",
                          arch);
 }
 
