@@ -13,7 +13,7 @@ class Kernel:
 
     def __init__(self, cells):
         self.name, self.op = cells[0].strip('"'), cells[1].strip('"')
-        numbers = [int(float(c)) for c in cells[3:]]
+        numbers = [int(float(c)) for c in cells[3:14]]  # what follows is of a library's product
         self.units_image, self.units_fixed, self.units_divisor, self.columns = numbers[:4]
         self.block, self.parts = numbers[5:7]
         self.flops_image, self.flops_fixed, self.bytes_image, self.bytes_fixed = numbers[7:11]

@@ -12,7 +12,7 @@ EXACT = ("mma", "ldmatrix", "shuffles", "barriers")
 
 
 def emulate(folder, mode, images):
-    """Runs a step of so few images on the emulated device; a kernel runs once for each size. Returns
+    """Runs a step of so few images on the emulated device, each kernel once for each size. Returns
     the file of counters, which is kept for this plan."""
     with open(os.path.join(folder, "plan.c"), "rb") as f:
         digest = hashlib.sha1(f.read()).hexdigest()[:12]

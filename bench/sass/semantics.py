@@ -283,7 +283,8 @@ def special(i, parts, c):
 
 def constant(i, parts, c):
     n = 2 if "64" in parts else 4 if "128" in parts else 1
-    found = re.match(r"c\[(0x[0-9a-f]+)\]\[(0x[0-9a-f]+)\]", i.operands[1])
+    text = i.operands[1].replace("[RZ]", "[0x0]")
+    found = re.match(r"c\[(0x[0-9a-f]+)\]\[(0x[0-9a-f]+)\]", text)
     if not found:
         raise ValueError(f"constant {i.operands[1]}")
     bank, at = (int(x, 16) for x in found.groups())
