@@ -60,7 +60,7 @@ run_bundle(const char *libraries, const char *fault, int status)
     write_script("sanitizer", SANITIZER, sanitizer);
     setenv("TRAINING", "--data synthetic:8 --batch 4 --steps 1 --workers 0", 1);
     setenv("BATCHES", "65536 2", 1);  // the first takes more than the device has
-    rx_command_add(&c, "env RXGEN_CUDA_LIB_DIR=%s RXGEN_EMU=memory=16%s STEPS=1 SANITIZER=%s",
+    rx_command_add(&c, "env RXGEN_CUDA_LIB_DIR=%s RXGEN_EMU=memory=64%s STEPS=1 SANITIZER=%s",
                    libraries, fault, sanitizer);
     rx_command_add(&c, "PYTHON=none PATIENCE=20 %s/bundle/run.sh", rx_run_folder.path);
     rx_command_run(&c);
@@ -89,6 +89,46 @@ check_outcome(json_t *row, const char *status)
         fail_msg("%s, not %s: %s", found, status, json_dumps(row, 0));
     assert_true(seconds >= 0);
     assert_int_equal(*why == '\0', strcmp(status, "ok") == 0);
+}
+
+// The keys of docs/gpu-bundle.md, of the report and of the rows of its parts.
+#define OUTCOME " status seconds why"
+static const char *const rows_have[][2] = {
+    {"kernel_tests", "name passed failed skipped" OUTCOME},
+    {"sanitizer", "tool network" OUTCOME},
+    {"training", "network evaluation last_step" OUTCOME},
+    {"bench", "network mode batch result by_kernel" OUTCOME},
+    {"pytorch", "network mode program result" OUTCOME},
+};
+
+// An object has these keys and no others.
+static void
+check_keys(json_t *object, const char *keys)
+{
+    char copy[256], *save;
+    size_t n = 0;
+    snprintf(copy, sizeof copy, "%s", keys);
+    for (char *key = strtok_r(copy, " ", &save); key != NULL; key = strtok_r(NULL, " ", &save)) {
+        n++;
+        if (json_object_get(object, key) == NULL)
+            fail_msg("no %s in %s", key, json_dumps(object, 0));
+    }
+    if (json_object_size(object) != n)
+        fail_msg("keys other than %s in %s", keys, json_dumps(object, 0));
+}
+
+static void
+check_schema(json_t *report)
+{
+    json_t *row;
+    size_t i;
+    check_keys(report, "schema version status why seconds machine prepare kernel_tests sanitizer "
+                       "training bench pytorch");
+    check_keys(json_object_get(report, "machine"),
+               "arch gpu driver memory_mb sm_clock_mhz cpu cores system");
+    for (size_t part = 0; part < sizeof rows_have / sizeof rows_have[0]; part++)
+        json_array_foreach(json_object_get(report, rows_have[part][0]), i, row)
+            check_keys(row, rows_have[part][1]);
 }
 
 static json_t *
@@ -143,6 +183,7 @@ test_report(void **state)
     assert_string_equal(schema, "rxgen-gpu-report-1");
     assert_string_equal(arch, "sm_90");
     assert_string_equal(status, "failed");  // racecheck is made to fail
+    check_schema(report);
     check_outcome(json_object_get(report, "prepare"), "ok");
     check_kernel_tests(report);
     json_array_foreach(rows_of(report, "sanitizer", 4), i, row)
@@ -159,6 +200,7 @@ test_report(void **state)
     assert_int_equal(json_unpack(report, "{s:s}", "why", &status), 0);
     assert_non_null(strstr(status, "no CUDA-capable device is detected"));
     rows_of(report, "bench", 0);
+    check_schema(report);
     json_decref(report);
     free(libraries);
 }

@@ -6,6 +6,7 @@
 enum { MAJOR = 9, MINOR = 0, SMS = 132, THREADS = 1024, LANES = 32, REGISTERS = 65536 };
 enum { SHARED = 48 * 1024, SHARED_OPTIN = 227 * 1024, SHARED_SM = 228 * 1024 };
 enum { L2 = 50 * 1024 * 1024, CLOCK_KHZ = 1755000 };
+enum { MEMORY_KHZ = 2619000, MEMORY_BITS = 5120 };
 
 API cudaError_t
 cudaGetDeviceCount(int *count)
@@ -82,6 +83,12 @@ cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int)
         break;
     case cudaDevAttrClockRate:
         *value = CLOCK_KHZ;
+        break;
+    case cudaDevAttrMemoryClockRate:
+        *value = MEMORY_KHZ;
+        break;
+    case cudaDevAttrGlobalMemoryBusWidth:
+        *value = MEMORY_BITS;
         break;
     default:
         return shim_result(cudaErrorInvalidValue);
