@@ -33,6 +33,7 @@ LONG_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(LONG_SRC) $(CUDA_KERNEL_SR
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 
 .PHONY: all build deps demo test test-long test-asan build-tests fuzz fuzzers gold lint install
+.PHONY: bench-scaling
 .PHONY: build-long-tests bench bench-kernels bench-forms bench-peers bench-compile bench-sass clean
 .PHONY: help
 
@@ -159,7 +160,7 @@ install: build
 
 # --- how fast it is: bench/README.md ---
 
-bench-kernels bench-forms bench-compile: deps
+bench-kernels bench-forms bench-compile bench-scaling: deps
 	@$(submake) build
 	@python3 bench/$(@:bench-%=%).py
 
@@ -239,6 +240,7 @@ help:
 	@echo "make bench         bench-kernels and bench-forms"
 	@echo "make bench-kernels time every kernel of MODEL (resnext50_32x4d), as a share of the peak"
 	@echo "make bench-forms   the three forms of a block against each other"
+	@echo "make bench-scaling MODEL on 1, 2, 4, ... threads: images/s and efficiency"
 	@echo "make bench-peers   against PyTorch, OpenVINO and ONNX Runtime (installs them below out/)"
 	@echo "make bench-compile how long networks take to generate and compile"
 	@echo "make bench-sass    predict the speed of CUDA kernels from their machine code"
