@@ -53,9 +53,10 @@ struct rx_plan_kernel {
     int columns;
     int64_t scratch_bytes;  // a thread
     // A kernel that is launched on a device: a grid of units times columns blocks, each of so many
-    // threads; where it has parts (it splits sums), one block a part times columns, each of which
-    // goes through the units by turns. On the CPU both are 0.
-    int block, parts;
+    // threads with so much shared memory beside what it declares; where it has parts (it splits
+    // sums), one block a part times columns, each of which goes through the units by turns. On the
+    // CPU all are 0.
+    int block, shared_bytes, parts;
     double flops_image, flops_fixed;  // floating point operations (a multiply-add is two)
     double bytes_image, bytes_fixed;  // bytes that must be read or written once
     struct rx_plan_gemm gemm;

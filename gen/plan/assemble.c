@@ -74,6 +74,7 @@ assemble_kernels(struct assembly *a)
                                                .columns = k->columns,
                                                .scratch_bytes = k->scratch_bytes,
                                                .block = k->block,
+                                               .shared_bytes = k->shared_bytes,
                                                .parts = k->parts,
                                                .flops_image = k->flops_image,
                                                .flops_fixed = k->flops_fixed,

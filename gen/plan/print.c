@@ -50,19 +50,19 @@ print_kernels(const struct rx_plan *p, struct rx_text *out)
         if (p->kernel[i].block == 0)
             rx_text_printf(out, "extern rx_kernel_fn %s;\n", p->kernel[i].name);
     rx_text_add(out, "\n// name, operation, function, units (per image, fixed, divisor), "
-                     "columns, scratch bytes, block, parts, flops and bytes,\n"
+                     "columns, scratch bytes, block, shared bytes, parts, flops and bytes,\n"
                      "// product\n"
                      "static const struct rx_plan_kernel KERNEL[] = {\n");
     for (int i = 0; i < p->n_kernels; i++) {
         const struct rx_plan_kernel *k = &p->kernel[i];
         rx_text_printf(
             out,
-            "    {\"%s\", \"%s\", %s, %lld, %lld, %lld, %d, %lld, %d, %d, %.17g, %.17g, %.17g, "
+            "    {\"%s\", \"%s\", %s, %lld, %lld, %lld, %d, %lld, %d, %d, %d, %.17g, %.17g, %.17g, "
             "%.17g, ",
             k->name, k->op, k->block > 0 ? "0" : k->name, (long long)k->task_image,
             (long long)k->task_fixed, (long long)k->task_divisor, k->columns,
-            (long long)k->scratch_bytes, k->block, k->parts, k->flops_image, k->flops_fixed,
-            k->bytes_image, k->bytes_fixed);
+            (long long)k->scratch_bytes, k->block, k->shared_bytes, k->parts, k->flops_image,
+            k->flops_fixed, k->bytes_image, k->bytes_fixed);
         print_gemm(&k->gemm, out);
         rx_text_add(out, "},\n");
     }

@@ -46,29 +46,72 @@ rx_slot_prologue(const struct rx_kernel *kernel, const struct rx_slot *slot, str
     return wrong;
 }
 
-// Loads what a prologue reads of maps in bf16 as it lies in memory; the prologue gets it as raw=.
-const char *
-rx_slot_fetch(const struct rx_kernel *kernel, const struct rx_slot *slot, struct rx_text *out)
+// Loads what a chain reads of maps in bf16 as it lies in memory; the chain gets it as raw=.
+static const char *
+print_fetch(const struct rx_chain_printer *p, const char *into, struct rx_text *out)
+{
+    if (!p->pixel || !into)
+        return "pixel= or into= is missing";
+    for (int i = 0, map = 0; i < p->chain->n; i++) {
+        const struct rx_step *s = &p->chain->step[i];
+        if (s->op != RX_STEP_LOAD)
+            continue;
+        if (rx_chain_is_raw(p, s)) {
+            rx_text_printf(out, "%*s%s[%d] = rx_load16(", p->indent, "", into, map);
+            rx_chain_print_address(p, s->operand, out);
+            rx_text_add(out, ");\n");
+        }
+        map++;
+    }
+    return NULL;
+}
+
+static const char *
+open_fetch(struct rx_chain_printer *p, const struct rx_kernel *kernel, const struct rx_slot *slot)
 {
     if (slot->index < 0 || slot->index >= RX_PROLOGUES)
         return "the prologue's number is missing";
-    const char *into = rx_slot_value(slot, "into");
-    struct rx_chain_printer p = {
+    *p = (struct rx_chain_printer){
         .chain = &kernel->problem->prologue[slot->index],
         .domain = rx_problem_prologue_domain(kernel->problem->op, slot->index),
+        .raw = "raw",
     };
-    const char *wrong = open_printer(&p, kernel, slot);
-    if (!wrong && (!p.pixel || !into))
-        wrong = "pixel= or into= is missing";
+    const char *wrong = open_printer(p, kernel, slot);
+    for (int i = 0; !wrong && i < p->chain->n; i++)
+        if (p->chain->step[i].op == RX_STEP_LOAD && !rx_chain_is_raw(p, &p->chain->step[i]))
+            wrong = "a map is not bf16";
+    return wrong;
+}
+
+const char *
+rx_slot_fetch(const struct rx_kernel *kernel, const struct rx_slot *slot, struct rx_text *out)
+{
+    struct rx_chain_printer p;
+    const char *wrong = open_fetch(&p, kernel, slot);
+    return wrong ? wrong : print_fetch(&p, rx_slot_value(slot, "into"), out);
+}
+
+// The same, copied into shared memory: each map `apart` elements behind the one before.
+const char *
+rx_slot_copy(const struct rx_kernel *kernel, const struct rx_slot *slot, struct rx_text *out)
+{
+    struct rx_chain_printer p;
+    const char *to = rx_slot_value(slot, "to"), *apart = rx_slot_value(slot, "apart");
+    const char *bytes = rx_slot_value(slot, "bytes"), *wrong = open_fetch(&p, kernel, slot);
+    if (!wrong && (!p.pixel || !to || !apart || !bytes))
+        wrong = "pixel=, to=, apart= or bytes= is missing";
     for (int i = 0, map = 0; !wrong && i < p.chain->n; i++) {
-        const struct rx_step *s = &p.chain->step[i];
-        if (s->op != RX_STEP_LOAD)
+        if (p.chain->step[i].op != RX_STEP_LOAD)
             continue;
-        if (p.problem->operand[s->operand].dtype != RX_BF16)
-            return "a map is not bf16";
-        rx_text_printf(out, "%*s%s[%d] = rx_load16(", p.indent, "", into, map++);
-        rx_chain_print_address(&p, s->operand, out);
-        rx_text_add(out, ");\n");
+        rx_text_printf(out, "%*srx_cp_async16(%s", p.indent, "", to);
+        if (map == 1)
+            rx_text_printf(out, " + %s", apart);
+        else if (map > 1)
+            rx_text_printf(out, " + %d * %s", map, apart);
+        rx_text_add(out, ", ");
+        rx_chain_print_address(&p, p.chain->step[i].operand, out);
+        rx_text_printf(out, ", %s);\n", bytes);
+        map++;
     }
     return wrong;
 }

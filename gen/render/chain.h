@@ -26,6 +26,8 @@ rx_slot_epilogue_fold(const struct rx_kernel *kernel, const struct rx_slot *slot
 const char *
 rx_slot_fetch(const struct rx_kernel *kernel, const struct rx_slot *slot, struct rx_text *out);
 const char *
+rx_slot_copy(const struct rx_kernel *kernel, const struct rx_slot *slot, struct rx_text *out);
+const char *
 rx_slot_epilogue_begin(const struct rx_kernel *kernel, const struct rx_slot *slot,
                        struct rx_text *out);
 const char *

@@ -69,6 +69,7 @@ config_constant(const struct rx_kernel *kernel, const char *name, int64_t *value
         {"TILE_M", c->tile_m},
         {"TILE_N", c->tile_n},
         {"TILE_W", c->tile_w},
+        {"STAGES", kernel->stages},
         {"TILES", PRODUCTS},
         {"STEP", back ? 1 : kernel->problem->geometry.stride},
         {"APART", back ? kernel->problem->geometry.stride : 1},
@@ -169,6 +170,12 @@ pointwise(const struct rx_geometry *g)
     return g->r == 1 && g->s == 1 && g->stride == 1 && g->pad == 0;
 }
 
+static int
+one_tap(const struct rx_geometry *g)
+{
+    return g->r == 1 && g->s == 1 && g->pad == 0;
+}
+
 // Whether TILE_M does not divide a row (of a phase, in a data gradient), so that some tiles are
 // smaller.
 static int
@@ -220,6 +227,8 @@ rx_render_flag(const struct rx_machine *machine, const struct rx_kernel *kernel,
         {"grouped", g->groups > 1},
         {"strided", g->stride > 1},
         {"pointwise", pointwise(g)},
+        {"one_tap", one_tap(g)},
+        {"projection", one_tap(g) && g->stride > 1},
         {"permuted", rx_units_permuted(g, kernel->config.lanes)},
         {"uneven", uneven(kernel)},
         {"pairs", p->products == RX_BF16},

@@ -88,6 +88,12 @@ rx_chain_type_suffix(const struct rx_chain_printer *p, int operand)
     return p->problem->operand[operand].dtype == RX_BF16 ? "_bf16" : "";
 }
 
+int
+rx_chain_is_raw(const struct rx_chain_printer *p, const struct rx_step *s)
+{
+    return p->raw && s->op == RX_STEP_LOAD && p->problem->operand[s->operand].dtype == RX_BF16;
+}
+
 // What a fetch loaded: its maps are counted as they come in the chain.
 static void
 print_raw(const struct rx_chain_printer *p, const struct rx_step *s, struct rx_text *out)
@@ -101,7 +107,7 @@ print_raw(const struct rx_chain_printer *p, const struct rx_step *s, struct rx_t
 void
 rx_chain_print_load(const struct rx_chain_printer *p, const struct rx_step *s, struct rx_text *out)
 {
-    if (p->raw && s->op == RX_STEP_LOAD) {
+    if (rx_chain_is_raw(p, s)) {
         print_raw(p, s, out);
         return;
     }

@@ -40,6 +40,10 @@ rx_chain_statistics(const struct rx_chain_printer *p);
 int
 rx_chain_same_coef(const struct rx_chain *chain, int value);
 
+// Whether a step loads what a fetch has loaded before: a map in bf16, where the slot says raw=.
+int
+rx_chain_is_raw(const struct rx_chain_printer *p, const struct rx_step *s);
+
 // What the tile header's loads and stores of an operand have in their names.
 const char *
 rx_chain_type_suffix(const struct rx_chain_printer *p, int operand);

@@ -56,6 +56,7 @@ expand_slot(void *context, const struct rx_slot *slot, struct rx_text *out)
         {"epilogue_kept", rx_slot_epilogue_kept},
         {"epilogue_fold", rx_slot_epilogue_fold},
         {"fetch", rx_slot_fetch},
+        {"copy", rx_slot_copy},
         {"ahead_prologue", rx_slot_ahead_prologue},
         {"ahead_epilogue", rx_slot_ahead_epilogue},
     };

@@ -219,7 +219,7 @@ expand_slot(struct expansion *e, const char *text, int indent)
     static const char *const slots[] = {
         "operands",       "rows",           "clear",         "prologue_begin", "prologue",
         "epilogue",       "epilogue_begin", "epilogue_end",  "epilogue_sums",  "ahead_prologue",
-        "ahead_epilogue", "fetch",          "epilogue_kept", "epilogue_fold"};
+        "ahead_epilogue", "fetch",          "epilogue_kept", "epilogue_fold",  "copy"};
     struct rx_slot slot;
     if (parse_slot(e, text, indent, &slot) != RX_OK)
         return e->error->status;

@@ -45,6 +45,7 @@ struct rx_machine {
     int dot2;             // 1: an instruction adds the products of two pairs of bf16 to an f32
     enum rx_dtype form;   // of weights where bf16 is multiplied (runtime/weights.h); F32: nowhere
     int multiprocessors;  // of a device
+    int shared_bytes;     // of a multiprocessor
     int64_t l1_bytes, l2_bytes;
     int64_t l3_bytes;  // of one or a few cores: not all of a large machine's
     char flags[256];   // what the compiler is told: -march=... -mprefer-vector-width=...
@@ -64,7 +65,8 @@ struct rx_kernel {
     int64_t task_image, task_fixed, task_divisor;
     int columns;  // parts that a unit of work can be cut into, by channels
     int64_t scratch_bytes;
-    int block;   // LAUNCH: threads of a block
+    int block;         // LAUNCH: threads of a block
+    int shared_bytes;  // LAUNCH: shared memory of a block, but for what the kernel declares
     int stages;  // LAUNCH: that shared memory holds, all but one on their way; 0: there are none
     int parts;   // LAUNCH: into how many parts sums are split at most, one a block; 0: no sums
     double flops_image, flops_fixed, bytes_image, bytes_fixed;

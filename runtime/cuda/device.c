@@ -30,6 +30,7 @@ find_all(struct rx_device *d, struct rx_error *error)
         {"cudaLibraryLoadData", &d->library_load},
         {"cudaLibraryUnload", &d->library_unload},
         {"cudaLibraryGetKernel", &d->library_kernel},
+        {"cudaFuncSetAttribute", &d->set_attribute},
         {"cudaLaunchKernelExC", &d->launch},
         {"cudaStreamBeginCapture", &d->capture_begin},
         {"cudaStreamEndCapture", &d->capture_end},

@@ -44,6 +44,7 @@ struct rx_device {
                         unsigned);
     int (*library_unload)(void *library);
     int (*library_kernel)(void **kernel, void *library, const char *name);
+    int (*set_attribute)(const void *kernel, int which, int value);
     int (*launch)(const struct rx_cuda_launch *launch, const void *kernel, void **arguments);
     int (*capture_begin)(void *stream, int mode);
     int (*capture_end)(void *stream, void **graph);

@@ -12,6 +12,7 @@
 #include "runtime/base/nvrtc.h"
 
 enum { PATH_CHARS = 4096, NON_BLOCKING = 1 };
+enum { MAX_DYNAMIC_SHARED = 8 };  // cudaFuncAttributeMaxDynamicSharedMemorySize
 
 // Where kernels come from.
 struct source {
@@ -110,6 +111,11 @@ load(struct rx_pool *p, const struct source *s, int i, struct rx_error *error)
     if (status == RX_OK)
         status = rx_device_check(
             p->device, p->device->library_kernel(&p->kernel[i], p->library[i], name), name, error);
+    if (status == RX_OK && p->plan->kernel[i].shared_bytes > 0)
+        status = rx_device_check(p->device,
+                                 p->device->set_attribute(p->kernel[i], MAX_DYNAMIC_SHARED,
+                                                          p->plan->kernel[i].shared_bytes),
+                                 name, error);
     rx_text_close(&cubin);
     return status;
 }
@@ -153,6 +159,7 @@ rx_pool_launch(const struct rx_pool *p, int kernel, int n, int parts, void *cons
     const struct rx_cuda_launch launch = {
         .grid = {k->parts > 0 ? (unsigned)parts : (unsigned)units, (unsigned)k->columns, 1},
         .block = {(unsigned)k->block, 1, 1},
+        .shared = (size_t)k->shared_bytes,
         .stream = p->stream,
     };
     void *argument[2 + RX_OPERANDS_MAX];

@@ -1,5 +1,6 @@
 // A convolution as a product of matrices: pixels times taps, taps times outputs of a group.
-// Both factors are rounded to bf16 and multiplied by tensor cores, sums are f32.
+// Both factors are rounded to bf16 and multiplied by tensor cores, sums are f32. STAGES - 1 stages
+// of them are on their way to a ring in shared memory while one is multiplied.
 //@ doc block: TILE_P pixels times TILE_W channels, in warps of TILE_M * 16 pixels times TILE_N * 32
 //@ doc grid: ceil(pixels / TILE_P), or parts, times groups * TILES
 //@ consts
@@ -14,20 +15,23 @@ enum { TAPS = R * S * CG };                   // of an output
 enum { TILE_P = 128, TILE_W = 64 };           // pixels and channels of a block
 enum { TILE_M = 2, TILE_N = 1 };              // of a warp: 16 pixels, 32 channels
 enum { RX_LANES = 8 };                        // channels of a vector
-enum { DEPTH = 2 * BLOCK };                   // taps that are staged at once
+enum { STAGES = 3 };                          // of the ring
+enum { DEPTH = 2 * BLOCK };                   // taps of a stage
 enum { CHUNKS = DEPTH / RX_LANES };           // vectors of them
-enum { TILES = (KG + TILE_W - 1) / TILE_W };   // of a group's channels
+enum { TILES = (KG + TILE_W - 1) / TILE_W };  // of a group's channels
 enum { WARPS_N = TILE_W / (32 * TILE_N) };    // warps side by side
 enum { WIDTH = 32 * WARPS_N };                // channels of a vector of each thread of a row
 enum { ROWS = TILE_P / (16 * TILE_M) };       // warps above each other
 enum { THREADS = 256 };                       // of a block
-enum { WIDE = TILE_M * TILE_N > 2 || R * S > 1 };  // more than 128 registers, at most 168
-enum { RESIDENT = (WIDE ? 384 : 512) / THREADS };  // blocks at once
-enum { A_ITEMS = TILE_P * CHUNKS / THREADS }; // vectors of inputs that a thread stages
-enum { B_ITEMS = TILE_W * CHUNKS / THREADS }; // vectors of weights
+enum { SUMS = 16 * TILE_M * TILE_N };         // of a thread
+enum { AT_ONCE = SUMS > 64 ? 256 : SUMS > 32 || R * S > 1 ? 384 : 512 };  // threads, by registers
+enum { RESIDENT = AT_ONCE / THREADS };        // blocks at once
+enum { APART = THREADS / CHUNKS };            // rows between two vectors that a thread stages
+enum { A_ITEMS = TILE_P / APART };            // vectors of each input map that it stages
+enum { B_ITEMS = TILE_W / APART };            // and of the weights
 enum { MAPS0 = 1 };                           // that the prologue reads
-enum { STAGE = (TILE_P + TILE_W) * DEPTH };   // bf16 elements of both factors
-enum { SUMMED = 2 * 3 * ROWS * WIDTH };        // that the block's sums go through
+enum { A_MAP = TILE_P * DEPTH };              // bf16 elements of a map in a stage
+enum { STAGE = MAPS0 * A_MAP + TILE_W * DEPTH };  // and of all of it
 //@ end
 
 #include "tile_simt.cuh"  //@ tile
@@ -47,6 +51,17 @@ row_of(int channel)
     return channel / 32 * 32 + channel % 8 / 2 * 8 + channel % 32 / 8 * 2 + channel % 2;
 }
 
+//@ if not pointwise
+// The input pixel that a pixel of the output reads for a tap; -1: it is padding.
+static __device__ __forceinline__ int
+pixel_read(int pixel, int tap)
+{
+    const int ih = pixel / OW % OH * ST + tap / S - P, iw = pixel % OW * ST + tap % S - P;
+    const int inside = ih >= 0 && ih < H && iw >= 0 && iw < W;
+    return inside ? (pixel / (OH * OW) * H + ih) * W + iw : -1;
+}
+
+//@ end
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 RX_KERNEL(int n,        // images
           int n_parts,  // that sums are split into, one a block
@@ -56,15 +71,11 @@ RX_KERNEL(int n,        // images
           unsigned short *__restrict__ y0)        // [N][9][8][64]
           //@ end
 {
-    //@ if stats
-    __shared__ __align__(16) unsigned short staged[2 * STAGE > SUMMED ? 2 * STAGE : SUMMED];
-    float *const shared = (float *)staged;  // [3][ROWS][WIDTH]
-    //@ else
-    __shared__ __align__(16) unsigned short staged[2 * STAGE];
-    //@ end
+    RX_DYNAMIC_SHARED(unsigned short, staged);  // [STAGES][STAGE]
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const int first_row = warp / WARPS_N * (16 * TILE_M), warp_n = warp % WARPS_N;
     const int own_column = warp_n * 32 + lane % 4 * RX_LANES;
+    const int own_row = threadIdx.x / CHUNKS, own_chunk = threadIdx.x % CHUNKS;  // that it stages
     const int group = blockIdx.y / TILES, k0 = blockIdx.y % TILES * TILE_W;
     const int pixels = n * (OH * OW);
     //@ rows
@@ -72,97 +83,126 @@ RX_KERNEL(int n,        // images
     //@ epilogue_kept vectors=TILE_N
     //@ end
 
+    // Copies of the stage that is STAGES - 1 ahead: inputs as they are, and weights.
+    int ahead = blockIdx.x * TILE_P, ahead_d0 = 0, ahead_stage = 0;
+    const auto fetch = [&]() {
+        unsigned short *const a = staged + ahead_stage * STAGE, *const b = a + MAPS0 * A_MAP;
+        const int d = ahead_d0 + own_chunk * RX_LANES, channel = group * CG + d % CG;
+#pragma unroll
+        for (int j = 0; j < A_ITEMS; j++) {
+            const int row = own_row + j * APART, pixel = ahead + row;
+            int read = pixel < pixels && d < TAPS ? pixel : -1;
+            //@ if not pointwise
+            if (read >= 0)
+                read = pixel_read(pixel, d / CG);
+            //@ end
+            unsigned short *const to = a + place(row, own_chunk);
+            const long long from = read >= 0 ? read : 0;
+            const int bytes = read >= 0 ? 2 * RX_LANES : 0;
+            //@ copy 0 pixel=from channel=channel to=to apart=A_MAP bytes=bytes
+            rx_cp_async16(to, x0 + from * C + channel, bytes);
+            //@ end
+        }
+#pragma unroll
+        for (int j = 0; j < B_ITEMS; j++) {
+            const int row = own_row + j * APART, k = k0 + row;
+            const int taken = ahead < pixels && k < BLOCKS * BLOCK && d < TAPS;
+            rx_cp_async16(b + place(row_of(row), own_chunk),
+                          w + (taken ? (group * BLOCKS * BLOCK + k) * TAPS + d : 0),
+                          taken ? 2 * RX_LANES : 0);
+        }
+        rx_cp_commit();
+        ahead_stage = ahead_stage + 1 < STAGES ? ahead_stage + 1 : 0;
+        ahead_d0 += DEPTH;
+        if (ahead_d0 >= TAPS) {
+            ahead_d0 = 0;
+            ahead += gridDim.x * TILE_P;
+        }
+    };
+    //@ if prologue0
+    // What this thread has copied of the stage that is multiplied next goes through the prologue;
+    // padding is zero after it.
+    int next = blockIdx.x * TILE_P, next_d0 = 0, next_stage = 0;
+    const auto transform = [&]() {
+        unsigned short *const a = staged + next_stage * STAGE;
+        const int d = next_d0 + own_chunk * RX_LANES, channel = group * CG + d % CG;
+        //@ prologue_begin 0 channel=channel
+        //@ end
+        uint4 raw[A_ITEMS][MAPS0];
+#pragma unroll
+        for (int j = 0; j < A_ITEMS; j++)
+#pragma unroll
+            for (int m = 0; m < MAPS0; m++)
+                raw[j][m] = rx_load16(a + m * A_MAP + place(own_row + j * APART, own_chunk));
+#pragma unroll
+        for (int j = 0; j < A_ITEMS; j++) {
+            const int row = own_row + j * APART, pixel = next + row;
+            int read = pixel < pixels && d < TAPS ? pixel : -1;
+            //@ if not pointwise
+            if (read >= 0)
+                read = pixel_read(pixel, d / CG);
+            //@ end
+            //@ prologue 0 pixel=((long long)read) channel=channel held=1 raw=raw[j] once=(read >= 0 && blockIdx.y % TILES == 0) into=x
+            const rx_v x = rx_widen8(raw[j][0]);
+            //@ end
+            const uint4 item = rx_pack8(x), zero = {0, 0, 0, 0};
+            rx_store16(a + place(row, own_chunk), read >= 0 ? item : zero);
+        }
+        next_stage = next_stage + 1 < STAGES ? next_stage + 1 : 0;
+        next_d0 += DEPTH;
+        if (next_d0 >= TAPS) {
+            next_d0 = 0;
+            next += gridDim.x * TILE_P;
+        }
+    };
+    //@ end
+#pragma unroll 1
+    for (int s = 0; s < STAGES - 1; s++)
+        fetch();
+    rx_cp_wait<STAGES - 2>();
+    //@ if prologue0
+    transform();
+    //@ end
+
+    int stage = 0;
     for (int first = blockIdx.x * TILE_P; first < pixels; first += gridDim.x * TILE_P) {
         float acc[TILE_M][TILE_N][4][4] = {};
-        // One stage is loaded while the one before it is multiplied.
-        for (int d0 = 0; d0 < TAPS + DEPTH; d0 += DEPTH) {
-            unsigned short *const a_to = staged + d0 / DEPTH % 2 * STAGE;
-            uint4 raw[A_ITEMS][MAPS0];
-            long long at[A_ITEMS];
-            unsigned inside = 0;
-            // 1. Inputs of this block's pixels, as they are.
-            const int d = d0 + threadIdx.x % CHUNKS * RX_LANES, channel = group * CG + d % CG;
-            const int tap = d / CG;  //@ when not pointwise
-#pragma unroll
-            for (int j = 0; j < A_ITEMS; j++) {
-                const int pixel = first + (threadIdx.x + j * THREADS) / CHUNKS;
-                //@ if pointwise
-                const int in = pixel < pixels && d < TAPS;
-                at[j] = pixel;
-                //@ else
-                const int image = pixel / (OH * OW);
-                const int ih = pixel / OW % OH * ST + tap / S - P;
-                const int iw = pixel % OW * ST + tap % S - P;
-                const int in =
-                    pixel < pixels && d < TAPS && ih >= 0 && ih < H && iw >= 0 && iw < W;
-                at[j] = ((long long)image * H + ih) * W + iw;
-                //@ end
-                if (in) {
-                    inside |= 1u << j;
-                    //@ fetch 0 pixel=at[j] channel=channel into=raw[j]
-                    raw[j][0] = rx_load16(x0 + at[j] * C + channel);
-                    //@ end
-                }
-            }
-            // 2. Their weights.
-            if (d0 < TAPS)
-#pragma unroll
-                for (int j = 0; j < B_ITEMS; j++) {
-                    const int i = threadIdx.x + j * THREADS, k = k0 + i / CHUNKS;
-                    const int taken = k < BLOCKS * BLOCK && d < TAPS;
-                    rx_cp_async16(a_to + TILE_P * DEPTH + place(row_of(i / CHUNKS), i % CHUNKS),
-                                  w + (taken ? (group * BLOCKS * BLOCK + k) * TAPS + d : 0),
-                                  taken ? RX_LANES * 2 : 0);
-                }
-            rx_cp_commit();
-            // 3. Products of the stage before.
-            if (d0 > 0) {
-                const unsigned short *const a = staged + (d0 / DEPTH - 1) % 2 * STAGE;
-                const unsigned short *const b = a + TILE_P * DEPTH;
-#pragma unroll
-                for (int s = 0; s < DEPTH / 16; s++) {
-                    rx_fragment x[TILE_M];
-#pragma unroll
-                    for (int m = 0; m < TILE_M; m++)
-                        x[m] = rx_ldmatrix_x4(
-                            a + place(first_row + m * 16 + lane % 16, s * 2 + lane / 16));
-#pragma unroll
-                    for (int v = 0; v < TILE_N; v++)
-#pragma unroll
-                        for (int t = 0; t < 4; t += 2) {
-                            const int from = v * WIDTH + warp_n * 32 + t * 8;
-                            const rx_fragment y =
-                                rx_ldmatrix_x4(b + place(from + lane / 16 * 8 + lane % 8,
-                                                         s * 2 + lane / 8 % 2));
-#pragma unroll
-                            for (int m = 0; m < TILE_M; m++) {
-                                rx_mma_bf16(acc[m][v][t], x[m], y.v[0], y.v[1]);
-                                rx_mma_bf16(acc[m][v][t + 1], x[m], y.v[2], y.v[3]);
-                            }
-                        }
-                }
-            }
-            // 4. The inputs go to the other half; padding is zero, after the prologue.
-            if (d0 < TAPS) {
-                //@ prologue_begin 0 channel=channel
-                //@ end
-#pragma unroll
-                for (int j = 0; j < A_ITEMS; j++) {
-                    uint4 item = {0, 0, 0, 0};
-                    if (inside >> j & 1) {
-                        //@ prologue 0 pixel=at[j] channel=channel held=1 raw=raw[j] once=(blockIdx.y % TILES == 0) into=x
-                        const rx_v x = rx_widen8(raw[j][0]);
-                        //@ end
-                        item = rx_pack8(x);
-                    }
-                    const int i = threadIdx.x + j * THREADS;
-                    rx_store16(a_to + place(i / CHUNKS, i % CHUNKS), item);
-                }
-            }
-            rx_cp_wait<0>();
+#pragma unroll 1
+        for (int d0 = 0; d0 < TAPS; d0 += DEPTH) {
+            const unsigned short *const a = staged + stage * STAGE, *const b = a + MAPS0 * A_MAP;
             __syncthreads();
+            // 1. The stage that all have multiplied makes place for another.
+            fetch();
+            rx_cp_wait<STAGES - 2>();
+            // 2. Products; meanwhile the next stage is made ready.
+#pragma unroll
+            for (int s = 0; s < DEPTH / 16; s++) {
+                rx_fragment x[TILE_M];
+#pragma unroll
+                for (int m = 0; m < TILE_M; m++)
+                    x[m] = rx_ldmatrix_x4(
+                        a + place(first_row + m * 16 + lane % 16, s * 2 + lane / 16));
+#pragma unroll
+                for (int v = 0; v < TILE_N; v++)
+#pragma unroll
+                    for (int t = 0; t < 4; t += 2) {
+                        const int from = v * WIDTH + warp_n * 32 + t * 8;
+                        const rx_fragment y = rx_ldmatrix_x4(
+                            b + place(from + lane / 16 * 8 + lane % 8, s * 2 + lane / 8 % 2));
+#pragma unroll
+                        for (int m = 0; m < TILE_M; m++) {
+                            rx_mma_bf16(acc[m][v][t], x[m], y.v[0], y.v[1]);
+                            rx_mma_bf16(acc[m][v][t + 1], x[m], y.v[2], y.v[3]);
+                        }
+                    }
+                //@ if prologue0
+                if (s == 0)
+                    transform();
+                //@ end
+            }
+            stage = stage + 1 < STAGES ? stage + 1 : 0;
         }
-        // 5. Epilogue.
+        // 3. Epilogue.
 #pragma unroll
         for (int v = 0; v < TILE_N; v++) {
             const int k = k0 + v * WIDTH + own_column, channel = group * KG + (k < KG ? k : 0);
@@ -185,9 +225,12 @@ RX_KERNEL(int n,        // images
             //@ end
         }
     }
+    rx_cp_wait<0>();
     //@ if stats
-    // 6. The block's sums: a lane has one channel of each vector.
+    // 4. The block's sums: a lane has one channel of each vector.
+    float *const shared = (float *)staged;  // [3][ROWS][WIDTH]
     const int row = warp / WARPS_N, column = own_column + lane / 4;
+    __syncthreads();
 #pragma unroll
     for (int v = 0; v < TILE_N; v++) {
         const int k = k0 + v * WIDTH, channel = group * KG + k;

@@ -64,7 +64,7 @@ rx_relu(rx_v a)
 {
 #pragma unroll
     for (int i = 0; i < RX_LANES; i++)
-        a.v[i] = a.v[i] > 0.0f ? a.v[i] : 0.0f;
+        a.v[i] = fmaxf(a.v[i], 0.0f);
     return a;
 }
 

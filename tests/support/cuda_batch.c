@@ -151,6 +151,7 @@ run(const struct build *b, int i, const struct rx_case_data *data)
                                        .blocks = k->parts > 0 ? (unsigned)parts : (unsigned)units,
                                        .columns = (unsigned)k->columns,
                                        .threads = (unsigned)k->block,
+                                       .shared = (size_t)k->shared_bytes,
                                        .args = args};
     const int status = cuda_run(b->cuda, &launch);
     for (int o = 0; o < data->problem->n_operands; o++) {

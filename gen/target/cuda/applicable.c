@@ -10,11 +10,12 @@
 
 enum { WARP = 32, THREADS_MAX = 1024, DEPTH = 16, TILE_ROWS_MAX = 16 };
 enum { PIXELS_MAX = 1 << 16 };
-enum { MMA_DEPTH = 32, ACCUMULATORS_MAX = 4 };  // of mma kernels: a stage, 16x32 tiles of a warp
+enum { MMA_DEPTH = 32, ACCUMULATORS_MAX = 8 };  // of mma kernels: a stage, 16x32 tiles of a warp
 enum { ROW_FLOATS_MAX = 104 };   // sums and gradients of a thread that has a row of the filter
 enum { SHARED_MAX = 48 << 10 };  // bytes of a block that need not be asked for
 
 struct question {
+    const struct rx_machine *machine;
     const struct rx_problem *problem;
     const struct rx_config *config;
     struct rx_text *why;
@@ -96,11 +97,11 @@ mma(const struct question *q)
         (wgrad ? c->tile_w * vectors : c->tile_w / 4 * (MMA_DEPTH / 2)) % threads != 0)
         return no(q, "a tile of %dx%d is not staged by %d threads in equal shares", c->tile_pixels,
                   c->tile_w, threads);
-    const int rows = c->tile_pixels / (RX_CUDA_MMA_ROWS * c->tile_m), width = c->tile_w / c->tile_n;
-    const int staged = 2 * MMA_DEPTH * (c->tile_pixels + c->tile_w) * 2;
-    const int summed = wgrad ? 0 : 3 * rows * width * (int)sizeof(float);
-    if ((staged > summed ? staged : summed) > SHARED_MAX)
-        return no(q, "a tile of %dx%d does not fit into shared memory", c->tile_pixels, c->tile_w);
+    int stages, bytes;
+    rx_cuda_mma_ring(q->machine, q->problem, c, &stages, &bytes);
+    if (rx_cuda_mma_resident(q->problem, c) < 1 || stages == 0)
+        return no(q, "a tile of %dx%d does not fit into a multiprocessor", c->tile_pixels,
+                  c->tile_w);
     return 1;
 }
 
@@ -283,8 +284,7 @@ int
 rx_cuda_applicable(const struct rx_machine *machine, const struct rx_problem *problem,
                    const struct rx_config *config, struct rx_text *why)
 {
-    (void)machine;
-    const struct question q = {problem, config, why};
+    const struct question q = {machine, problem, config, why};
     const struct rule *rule = rule_of(config->skeleton);
     if (rule == NULL)
         return no(&q, "no such skeleton");

@@ -77,14 +77,11 @@ static void
 add_mma(struct list *list)
 {
     static const char *const skeleton[] = {"conv_fwd.mma", "conv_dgrad.mma", "conv_wgrad.mma"};
-    // A weight gradient holds more of what it has loaded: fewer of its blocks are resident at once,
-    // so they are larger.
     static const struct {
         int pixels, w, m, n;
-    } warps[] = {{64, 128, 2, 2}, {128, 64, 2, 2}, {128, 128, 2, 2},
-                 {64, 64, 2, 1},  {128, 32, 2, 1}, {64, 32, 1, 1}};
-    const int wgrad = list->problem->op == RX_PROBLEM_CONV_WGRAD;
-    for (size_t i = wgrad ? 2 : 0; i < sizeof warps / sizeof *warps; i++)
+    } warps[] = {{128, 128, 4, 2}, {128, 64, 4, 1}, {64, 128, 2, 2}, {128, 64, 2, 2},
+                 {128, 128, 2, 2}, {64, 64, 2, 1},  {128, 32, 2, 1}, {64, 32, 1, 1}};
+    for (size_t i = 0; i < sizeof warps / sizeof *warps; i++)
         add(list, &(struct rx_config){.skeleton = skeleton[list->problem->op - RX_PROBLEM_CONV_FWD],
                                       .lanes = RX_CUDA_MMA_LANES,
                                       .tile_pixels = warps[i].pixels,

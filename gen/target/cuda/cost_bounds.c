@@ -56,14 +56,6 @@ product_shared(const struct rx_problem *p, const struct rx_config *c)
 }
 
 static int
-mma_shared(const struct rx_problem *p, const struct rx_config *c, int stages)
-{
-    const int rows = c->tile_pixels / (RX_CUDA_MMA_ROWS * c->tile_m), width = c->tile_w / c->tile_n;
-    const int staged = stages * MMA_DEPTH * (c->tile_pixels + c->tile_w) * 2;
-    return larger(staged, has_sums(p) ? 3 * rows * width * (int)sizeof(float) : 0);
-}
-
-static int
 row_shared(const struct rx_problem *p, const struct rx_config *c)
 {
     const struct rx_geometry *g = &p->geometry;
@@ -112,7 +104,7 @@ shared_bytes(const struct rx_kernel *k)
     if (rx_cuda_is_grouped(c))
         return rx_cuda_grouped_shared(p, c);
     if (rx_cuda_is_mma(c))
-        return mma_shared(p, c, k->stages);
+        return k->shared_bytes;
     if (rx_cuda_is_row(c))
         return row_shared(p, c);
     return c->tile_m > 0 ? product_shared(p, c) : simple_shared(p, c, k->block);

@@ -45,6 +45,14 @@ rx_cuda_row_floats(const struct rx_problem *problem, const struct rx_config *con
 
 enum { RX_CUDA_MMA_ROWS = 16, RX_CUDA_MMA_COLUMNS = 32, RX_CUDA_MMA_LANES = 8 };
 
+// Blocks of a product on tensor cores that a multiprocessor has registers for, and the ring that
+// each has in shared memory: its stages, 0 where not even the fewest fit, and all bytes.
+int
+rx_cuda_mma_resident(const struct rx_problem *problem, const struct rx_config *config);
+void
+rx_cuda_mma_ring(const struct rx_machine *machine, const struct rx_problem *problem,
+                 const struct rx_config *config, int *stages, int *bytes);
+
 // Threads of a block of this config.
 int
 rx_cuda_block(const struct rx_problem *problem, const struct rx_config *config);

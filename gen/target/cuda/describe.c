@@ -10,10 +10,13 @@
 
 enum { WARP = 32, BLOCK = 256, LOSS_BLOCK = 128, ROW_BLOCK = 128 };  // threads
 enum { BN_CHANNELS = 32 };  // of a block that adds up parts
-// Threads of products on tensor cores that a multiprocessor has registers for: the templates'
-// RESIDENT.
+// Rings of products on tensor cores, in which copies run ahead: values of a stage's row; stages.
+enum { DEPTH = 32, STAGES_MIN = 2, STAGES_MAX = 4 };
+enum { RESERVED = 1 << 10 };  // bytes that each block takes besides
+// Sums of a thread, threads that a multiprocessor has registers for: the templates' RESIDENT.
+enum { SUMS_OF_PRODUCT = 16, SUMS_MANY = 64, SUMS_FEW = 32 };
 enum { THREADS = 512, WIDE_THREADS = 384, WIDEST_THREADS = 256 };
-enum { STAGES = 2 };                   // of mma kernels
+
 enum { BLOCKS_A_MULTIPROCESSOR = 2 };  // that should run at least
 enum { PARTS_MAX = 512, WEIGHTS_PARTS_MAX = 64 };
 enum { PARTS_FLOATS_MAX = 1 << 22 };  // of small weights there may be more parts, up to this in all
@@ -144,6 +147,47 @@ has_sums(const struct rx_problem *p)
     return 0;
 }
 
+int
+rx_cuda_mma_resident(const struct rx_problem *p, const struct rx_config *c)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const int sums = SUMS_OF_PRODUCT * c->tile_m * c->tile_n;
+    const int wide = p->op == RX_PROBLEM_CONV_WGRAD ? WIDEST_THREADS : WIDE_THREADS;
+    const int some = sums > SUMS_FEW || g->r * g->s > 1 ? wide : THREADS;
+    return (sums > SUMS_MANY ? WIDEST_THREADS : some) / rx_cuda_block(p, c);
+}
+
+// Maps that a chain reads.
+static int
+maps(const struct rx_chain *chain)
+{
+    int n = 0;
+    for (int i = 0; i < chain->n; i++)
+        n += chain->step[i].op == RX_STEP_LOAD;
+    return n;
+}
+
+static int
+stage_bytes(const struct rx_problem *p, const struct rx_config *c)
+{
+    const int other = p->op == RX_PROBLEM_CONV_WGRAD ? maps(&p->prologue[1]) : 1;
+    return (maps(&p->prologue[0]) * c->tile_pixels + other * c->tile_w) * DEPTH * 2;
+}
+
+void
+rx_cuda_mma_ring(const struct rx_machine *machine, const struct rx_problem *p,
+                 const struct rx_config *c, int *stages, int *bytes)
+{
+    const int rows = c->tile_pixels / (RX_CUDA_MMA_ROWS * c->tile_m), width = c->tile_w / c->tile_n;
+    const int summed = has_sums(p) ? 3 * rows * width * (int)sizeof(float) : 0;
+    const int resident = rx_cuda_mma_resident(p, c), stage = stage_bytes(p, c);
+    const int most = resident < 1 ? 0 : machine->shared_bytes / resident - RESERVED;
+    *stages = most / stage < STAGES_MAX ? most / stage : STAGES_MAX;
+    *bytes = *stages * stage > summed ? *stages * stage : summed;
+    if (*stages < STAGES_MIN || *bytes > most)
+        *stages = *bytes = 0;
+}
+
 static int
 most_weights_parts(const struct rx_problem *p)
 {
@@ -163,11 +207,7 @@ resident(const struct rx_kernel *k)
         return rx_cuda_grouped_resident(k->problem, c);
     if (rx_cuda_is_row(c))
         return rx_cuda_row_threads(k->problem, c) / k->block;
-    if (!rx_cuda_is_mma(c))
-        return BLOCKS_A_MULTIPROCESSOR;
-    const struct rx_geometry *g = &k->problem->geometry;
-    const int wide = k->problem->op == RX_PROBLEM_CONV_WGRAD ? WIDEST_THREADS : WIDE_THREADS;
-    return (c->tile_m * c->tile_n > 2 || g->r * g->s > 1 ? wide : THREADS) / k->block;
+    return rx_cuda_is_mma(c) ? rx_cuda_mma_resident(k->problem, c) : BLOCKS_A_MULTIPROCESSOR;
 }
 
 // Enough for all multiprocessors; each part of a weight gradient is as large as the weights, so
@@ -215,6 +255,11 @@ set_grid(struct rx_kernel *k)
         k->task_divisor = 1;
         return;
     }
+    if (rx_cuda_is_mma(&k->config) && p->op == RX_PROBLEM_CONV_DGRAD && g->r * g->s == 1 &&
+        g->pad == 0) {
+        k->task_image = (int64_t)g->oh * g->ow;
+        return;
+    }
     switch (p->op) {
     case RX_PROBLEM_CONV_FWD:
     case RX_PROBLEM_CONV_WGRAD:
@@ -247,7 +292,7 @@ rx_cuda_launch(const struct rx_machine *machine, struct rx_kernel *k)
     set_grid(k);
     k->block = rx_cuda_block(k->problem, &k->config);
     if (rx_cuda_is_mma(&k->config) && !rx_cuda_is_grouped(&k->config))
-        k->stages = STAGES;
+        rx_cuda_mma_ring(machine, k->problem, &k->config, &k->stages, &k->shared_bytes);
     k->gemm = rx_cuda_gemm(k->problem);
     k->parts = parts(machine, k);
 }

@@ -5,13 +5,13 @@
 #include "gen/target/cuda/cuda.h"
 #include "runtime/base/cuda.h"
 
-// Multiprocessors of the largest common device of each.
+// Multiprocessors of the largest common device of each, and the shared memory of one.
 static const struct {
     const char *arch;
-    int multiprocessors;
+    int multiprocessors, shared_kib;
 } archs[] = {
-    {"sm_80", 108},  {"sm_86", 84},   {"sm_89", 128},  {"sm_90", 132},
-    {"sm_90a", 132}, {"sm_100", 148}, {"sm_120", 170},
+    {"sm_80", 108, 164},  {"sm_86", 84, 100},   {"sm_89", 128, 100},  {"sm_90", 132, 228},
+    {"sm_90a", 132, 228}, {"sm_100", 148, 228}, {"sm_120", 170, 100},
 };
 
 enum { N_ARCHS = sizeof archs / sizeof archs[0], LANES = 4 };
@@ -32,8 +32,10 @@ rx_cuda_machine(const char *arch, struct rx_machine *machine, struct rx_error *e
     for (int i = 0; i < N_ARCHS; i++) {
         if (strcmp(archs[i].arch, arch) != 0)
             continue;
-        *machine = (struct rx_machine){
-            .lanes = LANES, .form = RX_BF16, .multiprocessors = archs[i].multiprocessors};
+        *machine = (struct rx_machine){.lanes = LANES,
+                                       .form = RX_BF16,
+                                       .multiprocessors = archs[i].multiprocessors,
+                                       .shared_bytes = archs[i].shared_kib << 10};
         snprintf(machine->arch, sizeof machine->arch, "%s", arch);
         snprintf(machine->isa, sizeof machine->isa, "simt");
         snprintf(machine->flags, sizeof machine->flags, "--gpu-architecture=%s", arch);
