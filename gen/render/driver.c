@@ -335,11 +335,11 @@ print_called(const struct rx_machine *machine, const struct rx_kernel *k, struct
             out,
             "static const struct rx_plan_kernel plan_kernel = {\n    .name = \"%s\",\n"
             "    .task_image = %lld,\n    .task_fixed = %lld,\n    .task_divisor = %lld,\n"
-            "    .columns = %d,\n    .block = %d,\n    .parts = %d,\n};\n"
+            "    .columns = %d,\n    .block = %d,\n    .shared_bytes = %d,\n    .parts = %d,\n};\n"
             "static const struct rx_plan plan = {\n    .arch = \"%s\",\n"
             "    .n_kernels = 1,\n    .kernel = &plan_kernel,\n};\n",
             k->name, (long long)k->task_image, (long long)k->task_fixed, (long long)k->task_divisor,
-            k->columns, k->block, k->parts, machine->arch);
+            k->columns, k->block, k->shared_bytes, k->parts, machine->arch);
         return;
     }
     const int long_name = strlen("static rx_kernel_fn *const kernel = ;") + strlen(k->name) > 100;

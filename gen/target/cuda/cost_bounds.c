@@ -11,7 +11,7 @@ enum { WARP = 32, QUARTERS = 4 };  // of a multiprocessor, each with its registe
 enum { REGISTERS = 64 << 10, REGISTERS_MAX = 255 };  // of a multiprocessor, of a thread
 enum { REGISTERS_UNIT = 8, SHARED_UNIT = 128 };      // that are given out together
 enum { SHARED_SYSTEM = 1 << 10 };                    // of each block
-enum { PRODUCT_DEPTH = 16, MMA_DEPTH = 32 };         // of a stage
+enum { PRODUCT_DEPTH = 16 };                         // of a stage
 enum { WIDE_THREADS = 384, WIDEST_THREADS = 256, THREADS = 512 };
 enum { SIMPLE_RESIDENT = 2 };
 enum { REGISTERS_BESIDES = 64, REGISTERS_OF_STATS = 32, REGISTERS_OF_FLAT = 32 };
