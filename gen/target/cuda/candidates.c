@@ -162,6 +162,14 @@ sort(struct list *list)
     }
 }
 
+// A data gradient whose warps have that many rows each keeps more than its registers hold.
+static int
+spills(const struct rx_problem *p, const struct rx_config *config)
+{
+    enum { ROWS_OF_WARP = 4 };
+    return p->op == RX_PROBLEM_CONV_DGRAD && config->tile_m >= ROWS_OF_WARP * config->tile_n - 1;
+}
+
 // Strips of a part of the map, steps of a few rows.
 static void
 add_grouped(struct list *list)
@@ -183,7 +191,7 @@ add_grouped(struct list *list)
                 .tile_n = warps[j % N_WARPS],
                 .tile_w = channels[j / N_WARPS],
             };
-            if (rx_cuda_grouped_block(p, &config) >= GROUPED_THREADS)
+            if (rx_cuda_grouped_block(p, &config) >= GROUPED_THREADS && !spills(p, &config))
                 add(list, &config);
         }
 }
