@@ -80,10 +80,10 @@ check_layers() {
 }
 
 # The stems of a place, without the targets' own headers (cpu.h, tile headers, instructions) and
-# what one target alone has: how grouped convolutions are cut for tensor cores, devices and what
+# what one target alone has: how convolutions are cut for tensor cores, devices and what
 # kernels cost on them, cuBLAS.
 stems() {
-    local alone='^(cpu|cuda)\.h$|^tile_|\.cuh$|^(grouped|device|gemm|cost[a-z_]*)\.[ch]$'
+    local alone='^(cpu|cuda)\.h$|^tile_|\.cuh$|^(few|grouped[a-z_]*|device|gemm|cost[a-z_]*)\.[ch]$'
     ls "$1" | grep -vE "$alone" | sed 's/\..*//' | sort -u
 }
 

@@ -50,6 +50,20 @@ static const struct mutant {
     {"conv_wgrad.mma.cu", "read >= 0 ? item : zero", "item"},
     {"conv_wgrad.mma.cu", "first_tap / 8 + m * 2 + lane / 8 % 2", "first_tap / 8 + m * 2"},
     {"conv_wgrad.mma.cu", "min(begin + share, pixels)", "begin + share"},
+    {"conv_fwd.few.mma.cu", "    __syncthreads();\n\n    for (int strip", "    for (int strip"},
+    {"conv_fwd.few.mma.cu", "            __syncthreads();\n        }\n    }\n",
+     "        }\n    }\n"},
+    {"conv_fwd.few.mma.cu", "|| ih < 0 || ih >= H)", "|| ih < 0)"},
+    {"conv_fwd.few.mma.cu", "|| ih < 0 || ih >= H)", "|| ih >= H)"},
+    {"conv_fwd.few.mma.cu", "- P * C - LEAD };", "- P * C };"},
+    {"conv_fwd.few.mma.cu", "+ value - LEAD;", "+ value;"},
+    {"conv_fwd.few.mma.cu", "top * ST - P + above", "top * ST + above"},
+    {"conv_fwd.few.mma.cu", "(STEPS > 1 ? 2 : 1) * BATCH + HALO", "BATCH + HALO"},
+    {"conv_fwd.few.mma.cu", "if (to < AGAIN)", "if (to < 0)"},
+    {"conv_fwd.few.mma.cu", "rx_store16(ring + i * 8, {0, 0, 0, 0});", ";"},
+    {"conv_fwd.few.mma.cu", "if (pixel >= PIXELS || oh", "if (oh"},
+    {"conv_fwd.few.mma.cu", "|| oh >= bottom ||", "||"},
+    {"conv_fwd.few.mma.cu", "tap >= ROW ||", "tap > ROW ||"},
     {"conv_wgrad.row.cu", "        __syncthreads();\n    }\n    // 4.", "    }\n    // 4."},
     {"conv_wgrad.row.cu", "- SKIP - m * STEP", "- SKIP - m"},
     {"conv_wgrad.row.cu", "element >= 0 && ", ""},
@@ -69,7 +83,7 @@ static int
 count_failed(enum rx_problem_op op, const char *file, int filter)
 {
     const int grouped = strncmp(file, "gconv", strlen("gconv")) == 0;
-    const int few = !grouped && strstr(file, ".row") != NULL;
+    const int few = !grouped && (strstr(file, ".row") || strstr(file, ".few"));
     const int width = few ? 72 : filter == 1 ? 9 : 8, channels = few ? 3 : 32;
     const struct rx_conv_spec spec = {
         .op = op,
@@ -93,6 +107,8 @@ count_failed(enum rx_problem_op op, const char *file, int filter)
     if (rx_pass_multiplies_bf16(&c[0].problem, machine.form))
         rx_case_to_products(&c[0].problem, machine.form);
     assert_int_equal(rx_target_cuda.candidates(&machine, &c[0].problem, &config, 1), 1);
+    if (strstr(file, "fwd.few"))
+        config = (struct rx_config){"conv_fwd.few.mma", 8, 5, 2, 4, 64};
     c[0].config = &config;
     c[1] = c[0];
     c[1].n = 14, c[1].threads = 2;
@@ -154,6 +170,7 @@ test_whole(void **state)
     copy_templates(*state);
     for (int op = RX_PROBLEM_CONV_FWD; op <= RX_PROBLEM_CONV_WGRAD; op++)
         assert_int_equal(count_failed((enum rx_problem_op)op, "", 3), 0);
+    assert_int_equal(count_failed(RX_PROBLEM_CONV_FWD, "conv_fwd.few.mma.cu", 3), 0);
     assert_int_equal(count_failed(RX_PROBLEM_CONV_WGRAD, "conv_wgrad.row.cu", 3), 0);
     assert_int_equal(count_failed(RX_PROBLEM_CONV_WGRAD, "gconv_wgrad.row.cu", 3), 0);
     assert_int_equal(count_failed(RX_PROBLEM_CONV_DGRAD, "", 1), 0);

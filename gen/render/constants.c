@@ -207,6 +207,14 @@ has_rows(const struct rx_problem *p)
     return 0;
 }
 
+// Whether the first map that is read is f32, as images are in networks of bf16.
+static int
+reads_images(const struct rx_problem *p)
+{
+    const struct rx_step *s = &p->prologue[0].step[0];
+    return p->prologue[0].n > 0 && s->op == RX_STEP_LOAD && p->operand[s->operand].dtype == RX_F32;
+}
+
 int
 rx_render_flag(const struct rx_machine *machine, const struct rx_kernel *kernel, const char *name)
 {
@@ -231,6 +239,7 @@ rx_render_flag(const struct rx_machine *machine, const struct rx_kernel *kernel,
         {"projection", one_tap(g) && g->stride > 1},
         {"permuted", rx_units_permuted(g, kernel->config.lanes)},
         {"uneven", uneven(kernel)},
+        {"images", reads_images(p)},
         {"pairs", p->products == RX_BF16},
         {"rows", has_rows(p)},
         {"columns", !has_rows(p) && g->groups > 0 && rx_weights_layout(g) == RX_LAYOUT_PANEL},

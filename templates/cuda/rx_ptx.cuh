@@ -261,5 +261,59 @@ rx_store8(void *p, uint2 v)
 }
 #endif
 
+//@ part rx_load_halves
+// A bf16 at each place, `low` in the lower half; g++ would read neighbours as a word, which need not
+// be aligned.
+#ifdef RX_EMULATED
+static __forceinline__ unsigned
+rx_load_halves(const unsigned short *low, const unsigned short *high)
+{
+    return *(const volatile unsigned short *)low |
+           (unsigned)*(const volatile unsigned short *)high << 16;
+}
+#else
+static __device__ __forceinline__ unsigned
+rx_load_halves(const unsigned short *low, const unsigned short *high)
+{
+    return *low | (unsigned)*high << 16;
+}
+#endif
+
+//@ part rx_opaque
+// x, of which the compiler knows nothing: what follows from it is computed where it is used and not
+// kept in registers from one loop to the next.
+#ifdef RX_EMULATED
+static __forceinline__ int
+rx_opaque(int x)
+{
+    return x;
+}
+#else
+static __device__ __forceinline__ int
+rx_opaque(int x)
+{
+    asm volatile("" : "+r"(x));
+    return x;
+}
+#endif
+
+//@ part rx_load4
+// Two bf16 of shared memory at once.
+#ifdef RX_EMULATED
+typedef unsigned rx_word __attribute__((may_alias));
+
+static __forceinline__ unsigned
+rx_load4(const void *p)
+{
+    return *(const rx_word *)p;
+}
+#else
+static __device__ __forceinline__ unsigned
+rx_load4(const void *p)
+{
+    return *(const unsigned *)p;
+}
+#endif
+
 //@ part end_of_ptx
 #endif

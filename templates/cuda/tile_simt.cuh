@@ -205,6 +205,48 @@ rx_store_bf16(unsigned short *p, const rx_v &a)
     return r;
 }
 
+//@ part rx_load_some
+// TOGETHER neighbouring values, 4 or 1.
+static __device__ __forceinline__ void
+rx_load_some(float (&x)[TOGETHER], const float *p)
+{
+    if constexpr (TOGETHER == 4) {
+        const uint4 u = rx_load16(p);
+        const unsigned bits[4] = {u.x, u.y, u.z, u.w};
+#pragma unroll
+        for (int i = 0; i < TOGETHER; i++)
+            x[i] = __uint_as_float(bits[i]);
+    } else {
+        x[0] = *p;
+    }
+}
+
+//@ part rx_load_some_bf16
+static __device__ __forceinline__ void
+rx_load_some_bf16(float (&x)[TOGETHER], const unsigned short *p)
+{
+    if constexpr (TOGETHER == 4) {
+        const uint2 u = rx_load8(p);
+        const unsigned bits[4] = {u.x << 16, u.x & 0xffff0000u, u.y << 16, u.y & 0xffff0000u};
+#pragma unroll
+        for (int i = 0; i < TOGETHER; i++)
+            x[i] = __uint_as_float(bits[i]);
+    } else {
+        x[0] = __uint_as_float((unsigned)*p << 16);
+    }
+}
+
+//@ part rx_store_some_bf16
+static __device__ __forceinline__ void
+rx_store_some_bf16(unsigned short *p, const float (&x)[TOGETHER])
+{
+    if constexpr (TOGETHER == 4)
+        rx_store8(p, {rx_pack_bf16(x[0], x[1 % TOGETHER]),
+                      rx_pack_bf16(x[2 % TOGETHER], x[3 % TOGETHER])});
+    else
+        *p = (unsigned short)rx_pack_bf16(x[0], 0.0f);
+}
+
 //@ part rx_pack8
 // Eight channels as bf16.
 static __device__ __forceinline__ uint4

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gen/target/cuda/cuda.h"
+#include "gen/target/cuda/few.h"
 #include "gen/target/cuda/grouped.h"
 #include "runtime/weights.h"
 
@@ -231,6 +232,15 @@ grouped(const struct question *q)
     return why == NULL || no(q, "%s", why);
 }
 
+static int
+few(const struct question *q)
+{
+    const char *why = rx_cuda_few_problem(q->problem);
+    if (why == NULL)
+        why = rx_cuda_few_config(q->machine, q->problem, q->config);
+    return why == NULL || no(q, "%s", why);
+}
+
 enum { ANY_LAYOUT = -1 };
 
 // Every skeleton, the operation that it computes, and what it asks of a config. Convolutions ask
@@ -246,6 +256,7 @@ static const struct rule {
     {"conv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, product},
     {"conv_wgrad.row", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, dense_rows},
     {"conv_fwd.mma", RX_PROBLEM_CONV_FWD, RX_LAYOUT_PANEL, mma},
+    {"conv_fwd.few.mma", RX_PROBLEM_CONV_FWD, RX_LAYOUT_PANEL, few},
     {"conv_dgrad.mma", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_PANEL, mma},
     {"conv_wgrad.mma", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, mma},
     {"gconv_fwd", RX_PROBLEM_CONV_FWD, RX_LAYOUT_LANES, pixels},
@@ -294,8 +305,8 @@ rx_cuda_applicable(const struct rx_machine *machine, const struct rx_problem *pr
     if (rule->layout != ANY_LAYOUT && rule->layout != (int)rx_weights_layout(&problem->geometry))
         return no(&q, "weights of groups of at most %d channels lie otherwise than of wide ones",
                   RX_LANES_GROUP_MAX);
-    const int own_vectors =
-        rule->check == flat || rule->check == dense_rows || rule->check == grouped;
+    const int own_vectors = rule->check == flat || rule->check == dense_rows ||
+                            rule->check == grouped || rule->check == few;
     if (config->lanes < 1 || (!own_vectors && !rx_cuda_lanes_fit(problem, config->lanes)))
         return no(&q, "channels and pitches are no whole vectors of %d", config->lanes);
     if (config->tile_pixels < 1 || config->tile_pixels > PIXELS_MAX)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gen/target/cuda/cuda.h"
+#include "gen/target/cuda/few.h"
 #include "gen/target/cuda/grouped.h"
 #include "runtime/weights.h"
 
@@ -196,10 +197,31 @@ add_grouped(struct list *list)
         }
 }
 
+// Strips of a part of the map, steps of a few rows, as many warps as leave none over.
+static void
+add_few(struct list *list)
+{
+    static const int parts[] = {1, 2, 4}, rows[] = {1, 2, 4, 8}, warps[] = {4, 6, 7, 8};
+    enum { N_PARTS = 3, N_ROWS = 4, N_WARPS = 4, WIDEST = 64, SLICE = 32 };
+    const struct rx_geometry *g = &list->problem->geometry;
+    if (list->problem->op != RX_PROBLEM_CONV_FWD || rx_cuda_few_problem(list->problem) != NULL)
+        return;
+    for (int i = 0; i < N_PARTS * N_ROWS * N_WARPS; i++)
+        add(list, &(struct rx_config){
+                      .skeleton = "conv_fwd.few.mma",
+                      .lanes = RX_CUDA_MMA_LANES,
+                      .tile_pixels = (g->oh + parts[i % N_PARTS] - 1) / parts[i % N_PARTS],
+                      .tile_m = rows[i / N_PARTS % N_ROWS],
+                      .tile_n = warps[i / N_PARTS / N_ROWS],
+                      .tile_w = g->k > SLICE ? WIDEST : SLICE,
+                  });
+}
+
 static void
 add_convolution(struct list *list)
 {
     add_grouped(list);
+    add_few(list);
     static const char *const narrow[] = {"gconv_fwd", "gconv_dgrad", "gconv_wgrad"};
     if (rx_weights_layout(&list->problem->geometry) == RX_LAYOUT_LANES) {
         if (list->problem->op == RX_PROBLEM_CONV_WGRAD)

@@ -4,6 +4,7 @@
 
 #include "gen/target/cuda/cost.h"
 #include "gen/target/cuda/cuda.h"
+#include "gen/target/cuda/few.h"
 #include "gen/target/cuda/grouped.h"
 #include "runtime/weights.h"
 
@@ -33,7 +34,7 @@ static int
 resident(const struct rx_problem *p, const struct rx_config *c, int block)
 {
     const struct rx_geometry *g = &p->geometry;
-    if (rx_cuda_is_grouped(c))
+    if (rx_cuda_is_grouped(c) || rx_cuda_is_few(c))
         return WIDE_THREADS / block;
     if (rx_cuda_is_row(c))
         return rx_cuda_row_threads(p, c) / block;

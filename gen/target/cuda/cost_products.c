@@ -5,6 +5,7 @@
 #include "gen/select/problem.h"
 #include "gen/target/cuda/cost.h"
 #include "gen/target/cuda/cuda.h"
+#include "gen/target/cuda/few.h"
 #include "gen/target/cuda/grouped.h"
 #include "runtime/weights.h"
 
@@ -195,4 +196,35 @@ rx_cuda_work_grouped(const struct rx_cuda_share *s, struct rx_cuda_work *w)
     w->round_cycles += tiles * grouped_tile_cycles;
     if (rx_cuda_chain_loads(&p->epilogue) > 0)
         w->waits += s->tiles * step.steps * step.tiles;
+}
+
+// The same of dense convolutions of few inputs: a strip's rounds, of which some only load.
+void
+rx_cuda_work_few(const struct rx_cuda_share *s, struct rx_cuda_work *w)
+{
+    enum { PUT = 8, WINDOWS = 48, WORDS = 8, ROWS = 4, SLICE = 32, COLUMNS = 4, HALVES = 2 };
+    const struct rx_kernel *k = s->kernel;
+    const struct rx_problem *p = k->problem;
+    const struct rx_config *c = &k->config;
+    const struct rx_cuda_few_step step = rx_cuda_few_step(p, c);
+    const double all = step.rounds, slices = (double)c->tile_w / SLICE;
+    const double loads = step.loading / all * step.loads;
+    const double tiles = step.multiplying / all * step.tiles;
+    const double fold = k->parts > 0 ? slices * c->lanes * 9.0 : 0;
+    const double out = ADDRESS + rx_cuda_chain_instructions(p, &p->epilogue, c->lanes);
+    const double words = (double)step.products * WORDS, factors = step.products * slices * 2;
+    const double products = step.products * slices * COLUMNS * HALVES;
+    const double tile =
+        WINDOWS + words * (2 * step.reads - 1) + factors + products + slices * ROWS * out + fold;
+    const double warps = k->block / (double)WARP;
+    add_rounds(k, s->tiles * all, loads * (ROW_ADDRESS + PUT + 2 * step.together) + tiles * tile,
+               k->block * loads * step.together * rx_cuda_chain_bytes(p, &p->prologue[0]) +
+                   warps * tiles * WARP * slices * ROWS * c->lanes *
+                       rx_cuda_chain_bytes(p, &p->epilogue),
+               k->block * loads * step.together * 2 +
+                   warps * tiles * (words * step.reads * WARP * 4 + factors * FRAGMENT_BYTES),
+               w);
+    w->mma += (double)w->blocks * s->tiles * all * warps * tiles * products;
+    if (rx_cuda_chain_loads(&p->epilogue) > 0)
+        w->waits += s->tiles * step.multiplying * step.tiles;
 }

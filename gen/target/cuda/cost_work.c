@@ -5,6 +5,7 @@
 #include "gen/select/problem.h"
 #include "gen/target/cuda/cost.h"
 #include "gen/target/cuda/cuda.h"
+#include "gen/target/cuda/few.h"
 #include "gen/target/cuda/grouped.h"
 #include "runtime/weights.h"
 
@@ -109,6 +110,8 @@ add_family(const struct rx_cuda_share *share, struct rx_cuda_work *w)
     const struct rx_config *c = &share->kernel->config;
     if (rx_cuda_is_grouped(c))
         rx_cuda_work_grouped(share, w);
+    else if (rx_cuda_is_few(c))
+        rx_cuda_work_few(share, w);
     else if (rx_cuda_is_mma(c))
         rx_cuda_work_mma(share, w);
     else if (rx_cuda_is_row(c))

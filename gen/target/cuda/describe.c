@@ -5,6 +5,7 @@
 #include "gen/select/name.h"
 #include "gen/target/cuda/cuda.h"
 #include "gen/target/cuda/device.h"
+#include "gen/target/cuda/few.h"
 #include "gen/target/cuda/grouped.h"
 #include "runtime/weights.h"
 
@@ -98,6 +99,8 @@ rx_cuda_block(const struct rx_problem *p, const struct rx_config *config)
 {
     if (rx_cuda_is_grouped(config))
         return rx_cuda_grouped_block(p, config);
+    if (rx_cuda_is_few(config))
+        return WARP * config->tile_n;
     if (rx_cuda_is_mma(config))
         return WARP * (config->tile_pixels / (RX_CUDA_MMA_ROWS * config->tile_m)) *
                (config->tile_w / (RX_CUDA_MMA_COLUMNS * config->tile_n));
@@ -128,6 +131,8 @@ rx_cuda_columns(const struct rx_problem *p, const struct rx_config *config)
     const struct rx_geometry *g = &p->geometry;
     if (rx_cuda_is_grouped(config))
         return rx_cuda_grouped_columns(p, config);
+    if (rx_cuda_is_few(config))
+        return rx_cuda_few_columns(p, config);
     if (config->tile_m > 0)
         return product_columns(p, config);
     if (config->tile_w == 0)
@@ -200,11 +205,13 @@ most_weights_parts(const struct rx_problem *p)
 // Blocks of a multiprocessor that run at once: of those that hold their sums until the end, there
 // are no more, as few more would take as long as twice as many.
 static int
-resident(const struct rx_kernel *k)
+resident(const struct rx_machine *machine, const struct rx_kernel *k)
 {
     const struct rx_config *c = &k->config;
     if (rx_cuda_is_grouped(c))
         return rx_cuda_grouped_resident(k->problem, c);
+    if (rx_cuda_is_few(c))
+        return rx_cuda_few_resident(machine, k->problem, c);
     if (rx_cuda_is_row(c))
         return rx_cuda_row_threads(k->problem, c) / k->block;
     return rx_cuda_is_mma(c) ? rx_cuda_mma_resident(k->problem, c) : BLOCKS_A_MULTIPROCESSOR;
@@ -220,7 +227,7 @@ parts(const struct rx_machine *machine, const struct rx_kernel *k)
         return 0;
     if (k->gemm.blocks > 0)
         return 1;  // it has no more pixels than images
-    const int wanted = machine->multiprocessors * resident(k) / k->columns;
+    const int wanted = machine->multiprocessors * resident(machine, k) / k->columns;
     const int most = weights ? most_weights_parts(k->problem) : PARTS_MAX;
     return wanted < 1 ? 1 : wanted < most ? wanted : most;
 }
@@ -250,8 +257,9 @@ set_grid(struct rx_kernel *k)
     const struct rx_geometry *g = &p->geometry;
     k->task_divisor = k->config.tile_pixels;
     k->columns = rx_cuda_columns(p, &k->config);
-    if (rx_cuda_is_grouped(&k->config)) {
-        k->task_image = rx_cuda_grouped_strips(p, &k->config);
+    if (rx_cuda_is_grouped(&k->config) || rx_cuda_is_few(&k->config)) {
+        k->task_image = rx_cuda_is_few(&k->config) ? rx_cuda_few_strips(p, &k->config)
+                                                   : rx_cuda_grouped_strips(p, &k->config);
         k->task_divisor = 1;
         return;
     }
@@ -291,7 +299,9 @@ rx_cuda_launch(const struct rx_machine *machine, struct rx_kernel *k)
 {
     set_grid(k);
     k->block = rx_cuda_block(k->problem, &k->config);
-    if (rx_cuda_is_mma(&k->config) && !rx_cuda_is_grouped(&k->config))
+    if (rx_cuda_is_few(&k->config))
+        k->shared_bytes = rx_cuda_few_shared(k->problem, &k->config);
+    else if (rx_cuda_is_mma(&k->config) && !rx_cuda_is_grouped(&k->config))
         rx_cuda_mma_ring(machine, k->problem, &k->config, &k->stages, &k->shared_bytes);
     k->gemm = rx_cuda_gemm(k->problem);
     k->parts = parts(machine, k);
