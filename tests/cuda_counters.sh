@@ -8,16 +8,16 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 rxgen=${RXGEN:-./rxgen}
-models=${MODELS:-fashion_resnext resnext29_8x64d resnext29_16x64d resnext50_32x4d resnext101_64x4d}
+models=${MODELS:-$(echo models/{fashion_resnext,resnext29_{8,16}x64d,resnext50_32x4d,resnext101_64x4d}.lua)}
 dtypes=${DTYPES:-f32 bf16}
 out=${GATE_OUT:-out/build/cuda-counters}
 faults=0
 export RXGEN_CUDA_LIB_DIR=$PWD/out/emu
 
-count() { # model dtype
-    local folder=$out/$1-$2
+count() { # model dtype folder
+    local folder=$3
     "$rxgen" --quiet --target cuda --arch sm_90a --dtype "$2" --out "$folder" \
-        "models/$1.lua" || return
+        "$1" || return
     rm -f "$folder/counters"
     for mode in train infer; do
         RXGEN_EMU="once=1,memory=16000,trace=$folder/counters" \
@@ -28,9 +28,10 @@ count() { # model dtype
 
 for model in $models; do
     for dtype in $dtypes; do
+        folder=$out/$(basename "$model" .lua)-$dtype
         echo "$model $dtype"
-        count "$model" "$dtype" || faults=$((faults + 1))
-        rm -rf "${out:?}/$model-$dtype"
+        count "$model" "$dtype" "$folder" || faults=$((faults + 1))
+        rm -rf "$folder"
     done
 done
 echo "$faults networks with faults"

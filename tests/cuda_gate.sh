@@ -48,9 +48,10 @@ USES
     done
 }
 
+# A block has 48 KB; cubins of sm_90 and later count what the system takes of it besides.
 check() { # folder arch
-    awk '$7 > 0 {print "spills: " $0} $5 > 49152 {print "too much shared memory: " $0}' \
-        "$1/kernels/RESOURCES"
+    awk -v most=$((49152 + 1280)) '$7 > 0 {print "spills: " $0}
+        $5 > most {print "too much shared memory: " $0}' "$1/kernels/RESOURCES"
     local sources resources
     sources=$(ls "$1"/kernels/*.cu | wc -l)
     resources=$(wc -l <"$1/kernels/RESOURCES")

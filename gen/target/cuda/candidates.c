@@ -80,8 +80,9 @@ add_mma(struct list *list)
     static const char *const skeleton[] = {"conv_fwd.mma", "conv_dgrad.mma", "conv_wgrad.mma"};
     static const struct {
         int pixels, w, m, n;
-    } warps[] = {{128, 128, 4, 2}, {128, 64, 4, 1}, {64, 128, 2, 2}, {128, 64, 2, 2},
-                 {128, 128, 2, 2}, {64, 64, 2, 1},  {128, 32, 2, 1}, {64, 32, 1, 1}};
+    } warps[] = {{256, 128, 4, 2}, {128, 256, 4, 2}, {128, 128, 4, 2}, {128, 64, 4, 1},
+                 {64, 128, 2, 2},  {128, 64, 2, 2},  {128, 128, 2, 2}, {64, 64, 2, 1},
+                 {128, 32, 2, 1},  {64, 32, 1, 1}};
     for (size_t i = 0; i < sizeof warps / sizeof *warps; i++)
         add(list, &(struct rx_config){.skeleton = skeleton[list->problem->op - RX_PROBLEM_CONV_FWD],
                                       .lanes = RX_CUDA_MMA_LANES,
@@ -163,12 +164,14 @@ sort(struct list *list)
     }
 }
 
-// A data gradient whose warps have that many rows each keeps more than its registers hold.
+// A data gradient whose steps have more rows than that, or whose warps have as many each, keeps
+// more than its registers hold.
 static int
 spills(const struct rx_problem *p, const struct rx_config *config)
 {
-    enum { ROWS_OF_WARP = 4 };
-    return p->op == RX_PROBLEM_CONV_DGRAD && config->tile_m >= ROWS_OF_WARP * config->tile_n - 1;
+    enum { ROWS_OF_STEP = 4, ROWS_OF_WARP = 4 };
+    return p->op == RX_PROBLEM_CONV_DGRAD &&
+           (config->tile_m > ROWS_OF_STEP || config->tile_m >= ROWS_OF_WARP * config->tile_n - 1);
 }
 
 // Strips of a part of the map, steps of a few rows.

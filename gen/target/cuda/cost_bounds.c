@@ -13,8 +13,7 @@ enum { REGISTERS = 64 << 10, REGISTERS_MAX = 255 };  // of a multiprocessor, of 
 enum { REGISTERS_UNIT = 8, SHARED_UNIT = 128 };      // that are given out together
 enum { SHARED_SYSTEM = 1 << 10 };                    // of each block
 enum { PRODUCT_DEPTH = 16 };                         // of a stage
-enum { WIDE_THREADS = 384, WIDEST_THREADS = 256, THREADS = 512 };
-enum { SIMPLE_RESIDENT = 2 };
+enum { SIMPLE_RESIDENT = 2, FEW_THREADS = 384 };
 enum { REGISTERS_BESIDES = 64, REGISTERS_OF_STATS = 32, REGISTERS_OF_FLAT = 32 };
 
 static int
@@ -23,25 +22,18 @@ larger(int a, int b)
     return a > b ? a : b;
 }
 
-static int
-has_sums(const struct rx_problem *p)
-{
-    return rx_problem_find(p, RX_OPERAND_PARTIAL, 0) >= 0 && p->op <= RX_PROBLEM_MAP;
-}
-
 // Blocks at once: RESIDENT of the templates.
 static int
 resident(const struct rx_problem *p, const struct rx_config *c, int block)
 {
-    const struct rx_geometry *g = &p->geometry;
-    if (rx_cuda_is_grouped(c) || rx_cuda_is_few(c))
-        return WIDE_THREADS / block;
+    if (rx_cuda_is_grouped(c))
+        return rx_cuda_grouped_resident(p, c);
+    if (rx_cuda_is_few(c))
+        return FEW_THREADS / block;
     if (rx_cuda_is_row(c))
         return rx_cuda_row_threads(p, c) / block;
-    if (rx_cuda_is_mma(c)) {
-        const int wide = p->op == RX_PROBLEM_CONV_WGRAD ? WIDEST_THREADS : WIDE_THREADS;
-        return (c->tile_m * c->tile_n > 2 || g->r * g->s > 1 ? wide : THREADS) / block;
-    }
+    if (rx_cuda_is_mma(c))
+        return rx_cuda_mma_resident(p, c);
     if (c->tile_m > 0)
         return c->tile_m * c->tile_n * c->lanes > 32 || c->lanes == 1 ? 1 : 2;
     return SIMPLE_RESIDENT;
@@ -52,7 +44,7 @@ product_shared(const struct rx_problem *p, const struct rx_config *c)
 {
     const int rows = c->tile_pixels / c->tile_m, width = c->tile_w / c->tile_n;
     const int staged = PRODUCT_DEPTH * (c->tile_pixels + 4 + c->tile_w);
-    const int summed = has_sums(p) ? rows * (2 * width + 1) : 0;
+    const int summed = rx_cuda_has_sums(p) ? rows * (2 * width + 1) : 0;
     return larger(staged, summed) * (int)sizeof(float);
 }
 
@@ -93,7 +85,7 @@ simple_shared(const struct rx_problem *p, const struct rx_config *c, int block)
     const int rows = block / (c->tile_w / c->lanes);
     if (p->op == RX_PROBLEM_CONV_WGRAD)
         return rows * c->tile_w * (int)sizeof(float);
-    return has_sums(p) ? rows * (2 * c->tile_w + 1) * (int)sizeof(float) : 0;
+    return rx_cuda_has_sums(p) ? rows * (2 * c->tile_w + 1) * (int)sizeof(float) : 0;
 }
 
 static int
@@ -122,7 +114,7 @@ registers(const struct rx_kernel *k)
     const int most = bound < REGISTERS_MAX ? bound : REGISTERS_MAX;
     if (rx_cuda_is_mma(c) || rx_cuda_is_row(c))
         return most;
-    const int stats = has_sums(k->problem) && c->tile_m > 0 ? REGISTERS_OF_STATS : 0;
+    const int stats = rx_cuda_has_sums(k->problem) && c->tile_m > 0 ? REGISTERS_OF_STATS : 0;
     const int held = c->tile_m * c->tile_n * c->lanes + REGISTERS_BESIDES + stats;
     const int needed = c->tile_w > 0 ? held : REGISTERS_OF_FLAT;
     return needed < most ? needed : most;

@@ -53,6 +53,10 @@ void
 rx_cuda_mma_ring(const struct rx_machine *machine, const struct rx_problem *problem,
                  const struct rx_config *config, int *stages, int *bytes);
 
+// Whether the epilogue takes sums, of which each block writes a part.
+int
+rx_cuda_has_sums(const struct rx_problem *problem);
+
 // Threads of a block of this config.
 int
 rx_cuda_block(const struct rx_problem *problem, const struct rx_config *config);

@@ -143,8 +143,8 @@ rx_cuda_columns(const struct rx_problem *p, const struct rx_config *config)
     return tiles(in ? g->c : g->k, config->tile_w);
 }
 
-static int
-has_sums(const struct rx_problem *p)
+int
+rx_cuda_has_sums(const struct rx_problem *p)
 {
     for (int i = 0; i < p->epilogue.n; i++)
         if (p->epilogue.step[i].op == RX_STEP_STATS || p->epilogue.step[i].op == RX_STEP_SUMS)
@@ -184,7 +184,7 @@ rx_cuda_mma_ring(const struct rx_machine *machine, const struct rx_problem *p,
                  const struct rx_config *c, int *stages, int *bytes)
 {
     const int rows = c->tile_pixels / (RX_CUDA_MMA_ROWS * c->tile_m), width = c->tile_w / c->tile_n;
-    const int summed = has_sums(p) ? 3 * rows * width * (int)sizeof(float) : 0;
+    const int summed = rx_cuda_has_sums(p) ? 3 * rows * width * (int)sizeof(float) : 0;
     const int resident = rx_cuda_mma_resident(p, c), stage = stage_bytes(p, c);
     const int most = resident < 1 ? 0 : machine->shared_bytes / resident - RESERVED;
     *stages = most / stage < STAGES_MAX ? most / stage : STAGES_MAX;
@@ -223,7 +223,7 @@ static int
 parts(const struct rx_machine *machine, const struct rx_kernel *k)
 {
     const int weights = k->problem->op == RX_PROBLEM_CONV_WGRAD;
-    if (!weights && !has_sums(k->problem))
+    if (!weights && !rx_cuda_has_sums(k->problem))
         return 0;
     if (k->gemm.blocks > 0)
         return 1;  // it has no more pixels than images

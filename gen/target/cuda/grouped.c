@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "gen/target/cuda/cuda.h"
 #include "runtime/weights.h"
 
 enum { WARP = 32, VECTOR = 8, MROWS = 16, TAPS = 3, UNIT_BYTES = 16 };
@@ -62,12 +63,6 @@ rx_cuda_grouped_strips(const struct rx_problem *p, const struct rx_config *confi
     return (window_of(p).yh + config->tile_pixels - 1) / config->tile_pixels;
 }
 
-static int
-has_sums(const struct rx_problem *p)
-{
-    return rx_problem_find(p, RX_OPERAND_PARTIAL, 0) >= 0;
-}
-
 // Units of a row of the ring: the template's PITCH.
 static int
 row_units(const struct window *w)
@@ -91,7 +86,7 @@ rx_cuda_grouped_shared(const struct rx_problem *p, const struct rx_config *c)
     const int held = planes * plane * UNIT_BYTES;
     const int chunks = w.pixels == 2 ? TAPS * w.units : TAPS * TAPS * w.group / VECTOR;
     const int weights = c->tile_w / w.slice * ((chunks + 1) / 2) * 2 * WARP * UNIT_BYTES;
-    return weights + (has_sums(p) && summed > held ? summed : held);
+    return weights + (rx_cuda_has_sums(p) && summed > held ? summed : held);
 }
 
 static int
