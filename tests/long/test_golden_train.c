@@ -51,6 +51,20 @@ test_imagenet_a(void **state)
     rx_trajectory_check("imagenet", "a", RX_TRAJECTORY_FIRST);
 }
 
+static void
+test_cifar_b(void **state)
+{
+    (void)state;
+    rx_trajectory_check("cifar", "b", RX_TRAJECTORY_ALL);
+}
+
+static void
+test_cifar_a(void **state)
+{
+    (void)state;
+    rx_trajectory_check("cifar", "a", RX_TRAJECTORY_ALL);
+}
+
 // In bf16, the losses of PyTorch's autocast.
 static void
 test_cifar_bf16(void **state)
@@ -80,6 +94,7 @@ main(void)
         cmocka_unit_test(test_cifar_odd_c),  cmocka_unit_test(test_cifar_odd_b),
         cmocka_unit_test(test_cifar_odd_a),  cmocka_unit_test(test_imagenet_c),
         cmocka_unit_test(test_imagenet_b),   cmocka_unit_test(test_imagenet_a),
+        cmocka_unit_test(test_cifar_b),      cmocka_unit_test(test_cifar_a),
         cmocka_unit_test(test_cifar_bf16),   cmocka_unit_test(test_small_bf16_b),
         cmocka_unit_test(test_small_bf16_a),
     };
