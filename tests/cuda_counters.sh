@@ -8,7 +8,8 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 rxgen=${RXGEN:-./rxgen}
-models=${MODELS:-$(echo models/{fashion_resnext,resnext29_{8,16}x64d,resnext50_32x4d,resnext101_64x4d}.lua)}
+names=(fashion_resnext resnext29_8x64d resnext29_16x64d resnext50_32x4d resnext101_64x4d)
+models=${MODELS:-$(printf 'models/%s.lua ' "${names[@]}")}
 dtypes=${DTYPES:-f32 bf16}
 out=${GATE_OUT:-out/build/cuda-counters}
 faults=0
