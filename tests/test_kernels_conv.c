@@ -210,6 +210,19 @@ test_narrow_groups(void **state)
     test_shapes(narrow_groups, N_OF(narrow_groups), RX_CASE_ARCH, 0, every_shape());
 }
 
+// Weights so large that all pixels meet one group's before the next group's.
+static void
+test_large_groups(void **state)
+{
+    (void)state;
+    skip_unless_cpu();
+    static const struct shape shape = {4, 3, 704, 704, 2, 3, 1, 1};
+    struct list *list = new_list();
+    add_training(list, &shape);
+    add_others(list, &shape);
+    run(list, RX_CASE_ARCH);
+}
+
 // Vectors of four lanes, whatever the machine: every third shape.
 static void
 test_generic(void **state)
@@ -495,11 +508,12 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dense),         cmocka_unit_test(test_wide_groups),
-        cmocka_unit_test(test_narrow_groups), cmocka_unit_test(test_generic),
-        cmocka_unit_test(test_configs),       cmocka_unit_test(test_far_mean),
-        cmocka_unit_test(test_avx512),        cmocka_unit_test(test_bf16),
-        cmocka_unit_test(test_pairs),         cmocka_unit_test(test_wgrad_configs),
-        cmocka_unit_test(test_few_inputs),    cmocka_unit_test(test_narrow_wgrad),
+        cmocka_unit_test(test_narrow_groups), cmocka_unit_test(test_large_groups),
+        cmocka_unit_test(test_generic),       cmocka_unit_test(test_configs),
+        cmocka_unit_test(test_far_mean),      cmocka_unit_test(test_avx512),
+        cmocka_unit_test(test_bf16),          cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_wgrad_configs), cmocka_unit_test(test_few_inputs),
+        cmocka_unit_test(test_narrow_wgrad),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

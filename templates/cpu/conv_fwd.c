@@ -37,6 +37,9 @@ enum { PAIRS = (CG + PAIR - 1) / PAIR };                   // of a pixel of the 
 enum { PAIRS_AHEAD = PAIRS * TILE_M * TILE_K / KG + 1 };   // of the next panel, with each tile
 enum { KG_COLUMNS = (KG + TILE_K - 1) / TILE_K };          // those of a group
 enum { COLUMNS = G * KG_COLUMNS };                         // and of all groups
+enum { WEIGHTS = G * BLOCKS * TAPS * BLOCK };              // elements
+enum { FAR = G > 1 && WEIGHTS > 1 << 21 };                 // more than a panel should go through
+enum { PASS = FAR ? 1 : G };                               // groups of a pass over all panels
 //@ end
 // clang-format on
 
@@ -116,141 +119,148 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     //@ clear
     //@ end
 
-    for (int64_t task = call->first, next; task < call->last; task = next) {
-        const int64_t part = task / units, unit = task % units, first = unit * TILE_M;
-        const int tiles = panel_tiles(units - unit, call->last - task);
-        const int rows = (int)(pixels - first < tiles * TILE_M ? pixels - first : tiles * TILE_M);
-        const int end = (int)(COLUMNS * (part + 1) / call->parts);
-        next = task + tiles;
-        //@ if pointwise
-        // Of the next panel; where there are groups, each packs its own channels.
-        const int64_t rest = pixels - first - rows, share = (call->last - next) * TILE_M;
-        const int64_t following = G > 1 ? 0 : rest < share ? rest : share;
-        const int pairs = (int)(following < TILE_P ? following : TILE_P) * PAIRS;
-        int pair = 0;
-        //@ end
-        for (int column = (int)(COLUMNS * part / call->parts); column < end;) {
-            const int g = column / KG_COLUMNS;
-            // 1. Pack the inputs of each pixel, transformed; taps outside the map are zero. Whole
-            // vectors are stored: what exceeds a tap is overwritten by the next. Panel rows from
-            // `rows` on keep what they held, as nothing reads their results.
-            for (int i = 0; i < rows; i++) {
-                float *restrict to = panel + i * TAPS_PITCH;
-                //@ if pointwise
-                for (int c = 0; c < CG; c += RX_LANES) {
-                    const int left = CG - c;                              //@ when tail_in
-                    const int lanes = left < RX_LANES ? left : RX_LANES;  //@ when tail_in
-                    //@ prologue 0 pixel=(first + i) channel=(g * CG + c) lanes=lanes into=x
-                    const rx_v x = rx_load_n(x0 + (first + i) * C + g * CG + c, lanes);
-                    //@ end
-                    rx_store(to + c, x);                   //@ when not pairs
-                    rx_store_bf16((uint16_t *)to + c, x);  //@ when pairs
-                }
-                //@ else
-                int at = 0;  // in the row, of this tap's first input
-                const int64_t n = (first + i) / (OH * OW);
-                const int oh = (int)((first + i) % (OH * OW)) / OW, ow = (int)((first + i) % OW);
-                for (int r = 0; r < R; r++)
-                    for (int s = 0; s < S; s++, at += CG) {
-                        const int h = oh * ST + r - P, wi = ow * ST + s - P;
-                        if (h < 0 || h >= H || wi < 0 || wi >= W) {
-                            for (int c = at; c < at + CG; c += RX_LANES) {
-                                rx_store(to + c, rx_zero());                   //@ when not pairs
-                                rx_store_bf16((uint16_t *)to + c, rx_zero());  //@ when pairs
+    for (int pass = 0; pass < G; pass += PASS)
+        for (int64_t task = call->first, next; task < call->last; task = next) {
+            const int64_t part = task / units, unit = task % units, first = unit * TILE_M;
+            const int tiles = panel_tiles(units - unit, call->last - task);
+            const int rows =
+                (int)(pixels - first < tiles * TILE_M ? pixels - first : tiles * TILE_M);
+            const int begin = (int)(COLUMNS * part / call->parts), own = pass * KG_COLUMNS;
+            const int stop = (int)(COLUMNS * (part + 1) / call->parts),
+                      last = own + PASS * KG_COLUMNS;
+            const int end = stop < last ? stop : last;
+            next = task + tiles;
+            //@ if pointwise
+            // Of the next panel; where there are groups, each packs its own channels.
+            const int64_t rest = pixels - first - rows, share = (call->last - next) * TILE_M;
+            const int64_t following = G > 1 ? 0 : rest < share ? rest : share;
+            const int pairs = (int)(following < TILE_P ? following : TILE_P) * PAIRS;
+            int pair = 0;
+            //@ end
+            for (int column = begin > own ? begin : own; column < end;) {
+                const int g = column / KG_COLUMNS;
+                // 1. Pack the inputs of each pixel, transformed; taps outside the map are zero.
+                // Whole vectors are stored: what exceeds a tap is overwritten by the next. Panel
+                // rows from `rows` on keep what they held, as nothing reads their results.
+                for (int i = 0; i < rows; i++) {
+                    float *restrict to = panel + i * TAPS_PITCH;
+                    //@ if pointwise
+                    for (int c = 0; c < CG; c += RX_LANES) {
+                        const int left = CG - c;                              //@ when tail_in
+                        const int lanes = left < RX_LANES ? left : RX_LANES;  //@ when tail_in
+                        //@ prologue 0 pixel=(first + i) channel=(g * CG + c) lanes=lanes into=x
+                        const rx_v x = rx_load_n(x0 + (first + i) * C + g * CG + c, lanes);
+                        //@ end
+                        rx_store(to + c, x);                   //@ when not pairs
+                        rx_store_bf16((uint16_t *)to + c, x);  //@ when pairs
+                    }
+                    //@ else
+                    int at = 0;  // in the row, of this tap's first input
+                    const int64_t n = (first + i) / (OH * OW);
+                    const int oh = (int)((first + i) % (OH * OW)) / OW,
+                              ow = (int)((first + i) % OW);
+                    for (int r = 0; r < R; r++)
+                        for (int s = 0; s < S; s++, at += CG) {
+                            const int h = oh * ST + r - P, wi = ow * ST + s - P;
+                            if (h < 0 || h >= H || wi < 0 || wi >= W) {
+                                for (int c = at; c < at + CG; c += RX_LANES) {
+                                    rx_store(to + c, rx_zero());  //@ when not pairs
+                                    rx_store_bf16((uint16_t *)to + c, rx_zero());  //@ when pairs
+                                }
+                                continue;
                             }
-                            continue;
+                            const int64_t pixel = (n * H + h) * W + wi;
+                            for (int c = 0; c < CG; c += RX_LANES) {
+                                //@ if tail_in
+                                const int lanes = CG - c < RX_LANES ? CG - c : RX_LANES;
+                                //@ end
+                                //@ prologue 0 pixel=pixel channel=(g * CG + c) lanes=lanes into=x
+                                const rx_v x = rx_load_n(x0 + pixel * C + g * CG + c, lanes);
+                                //@ end
+                                rx_store(to + at + c, x);                   //@ when not pairs
+                                rx_store_bf16((uint16_t *)to + at + c, x);  //@ when pairs
+                            }
                         }
-                        const int64_t pixel = (n * H + h) * W + wi;
-                        for (int c = 0; c < CG; c += RX_LANES) {
-                            //@ if tail_in
-                            const int lanes = CG - c < RX_LANES ? CG - c : RX_LANES;
-                            //@ end
-                            //@ prologue 0 pixel=pixel channel=(g * CG + c) lanes=lanes into=x
-                            const rx_v x = rx_load_n(x0 + pixel * C + g * CG + c, lanes);
-                            //@ end
-                            rx_store(to + at + c, x);                   //@ when not pairs
-                            rx_store_bf16((uint16_t *)to + at + c, x);  //@ when pairs
+                    //@ end
+                }
+                for (int some; column < end && column / KG_COLUMNS == g; column += some) {
+                    const int k0 = column % KG_COLUMNS * TILE_K;
+                    some = end - column < TILE_W / TILE_K ? end - column : TILE_W / TILE_K;
+                    const int channels = KG - k0 < some * TILE_K ? KG - k0 : some * TILE_K;
+                    const int vectors = (channels + RX_LANES - 1) / RX_LANES;
+                    some = (channels + TILE_K - 1) / TILE_K;
+                    //@ if stats
+                    //@ epilogue_sums vectors=(TILE_W / RX_LANES)
+                    //@ end
+                    //@ end
+                    for (int i = 0; i < rows; i += TILE_M) {
+                        float *out = tile + KEEP * i * ROW;
+                        // What the epilogue will meet next: the rows or channels that follow.
+                        int row = i + TILE_M, channel = g * KG + k0;
+                        if (row >= rows) {
+                            const int more = column + some < end && k0 + channels < KG;
+                            row = more ? 0 : rows;
+                            channel = more ? channel + channels : g * KG;
                         }
-                    }
-                //@ end
-            }
-            for (int some; column < end && column / KG_COLUMNS == g; column += some) {
-                const int k0 = column % KG_COLUMNS * TILE_K;
-                some = end - column < TILE_W / TILE_K ? end - column : TILE_W / TILE_K;
-                const int channels = KG - k0 < some * TILE_K ? KG - k0 : some * TILE_K;
-                const int vectors = (channels + RX_LANES - 1) / RX_LANES;
-                some = (channels + TILE_K - 1) / TILE_K;
-                //@ if stats
-                //@ epilogue_sums vectors=(TILE_W / RX_LANES)
-                //@ end
-                //@ end
-                for (int i = 0; i < rows; i += TILE_M) {
-                    float *out = tile + KEEP * i * ROW;
-                    // What the epilogue will meet next: the rows or channels that follow.
-                    int row = i + TILE_M, channel = g * KG + k0;
-                    if (row >= rows) {
-                        const int more = column + some < end && k0 + channels < KG;
-                        row = more ? 0 : rows;
-                        channel = more ? channel + channels : g * KG;
-                    }
-                    // 2. Multiply: TILE_M pixels, these outputs.
-                    for (int b = 0; b < channels; b += TILE_K) {
-                        const void *ahead[AHEAD + SLACK], **at = ahead;
-                        const int turn = b / TILE_K % TURNS;
-                        for (int j = turn; j < TILE_M && at < ahead + AHEAD; j += TURNS) {
-                            const int64_t p = first + row + j;
-                            for (int k = b / PAIR * PAIR; k < b + TILE_K; k += PAIR) {
-                                //@ ahead_epilogue pixel=p channel=(channel + k) to=at
-                                *at++ = y0 + p * K + channel + k;
+                        // 2. Multiply: TILE_M pixels, these outputs.
+                        for (int b = 0; b < channels; b += TILE_K) {
+                            const void *ahead[AHEAD + SLACK], **at = ahead;
+                            const int turn = b / TILE_K % TURNS;
+                            for (int j = turn; j < TILE_M && at < ahead + AHEAD; j += TURNS) {
+                                const int64_t p = first + row + j;
+                                for (int k = b / PAIR * PAIR; k < b + TILE_K; k += PAIR) {
+                                    //@ ahead_epilogue pixel=p channel=(channel + k) to=at
+                                    *at++ = y0 + p * K + channel + k;
+                                    //@ end
+                                }
+                            }
+                            //@ if pointwise
+                            const int upto =
+                                pair + PAIRS_AHEAD < pairs ? pair + PAIRS_AHEAD : pairs;
+                            for (; pair < upto && at < ahead + AHEAD; pair++) {
+                                const int64_t p = first + rows + pair / PAIRS;
+                                const int c = pair % PAIRS * PAIR;
+                                //@ ahead_prologue 0 pixel=p channel=c to=at
+                                *at++ = x0 + p * C + c;
                                 //@ end
                             }
-                        }
-                        //@ if pointwise
-                        const int upto = pair + PAIRS_AHEAD < pairs ? pair + PAIRS_AHEAD : pairs;
-                        for (; pair < upto && at < ahead + AHEAD; pair++) {
-                            const int64_t p = first + rows + pair / PAIRS;
-                            const int c = pair % PAIRS * PAIR;
-                            //@ ahead_prologue 0 pixel=p channel=c to=at
-                            *at++ = x0 + p * C + c;
                             //@ end
+                            while (at < ahead + AHEAD)
+                                *at++ = panel;
+                            const float *wk =
+                                w + (g * BLOCKS + (k0 + b) / BLOCK) * (int64_t)(TAPS * BLOCK) +
+                                (k0 + b) % BLOCK;
+                            multiply(panel + i * TAPS_PITCH, wk, ahead, out + b);
                         }
-                        //@ end
-                        while (at < ahead + AHEAD)
-                            *at++ = panel;
-                        const float *wk =
-                            w + (g * BLOCKS + (k0 + b) / BLOCK) * (int64_t)(TAPS * BLOCK) +
-                            (k0 + b) % BLOCK;
-                        multiply(panel + i * TAPS_PITCH, wk, ahead, out + b);
+                        // 3. Epilogue.
+                        for (int j = 0; j < TILE_M && i + j < rows; j++)
+                            for (int v = 0; v < vectors; v++) {
+                                const int64_t p = first + i + j;
+                                const int k = g * KG + k0 + v * RX_LANES;
+                                float *const result = out + j * ROW + v * RX_LANES;
+                                //@ if tail_out
+                                const int left = KG - k0 - v * RX_LANES;
+                                const int lanes = left < RX_LANES ? left : RX_LANES;
+                                //@ end
+                                //@ epilogue pixel=p channel=k lanes=lanes at=result vector=v
+                                rx_store_n(y0 + p * K + k, rx_load(result), lanes);
+                                //@ end
+                            }
                     }
-                    // 3. Epilogue.
-                    for (int j = 0; j < TILE_M && i + j < rows; j++)
-                        for (int v = 0; v < vectors; v++) {
-                            const int64_t p = first + i + j;
-                            const int k = g * KG + k0 + v * RX_LANES;
-                            float *const result = out + j * ROW + v * RX_LANES;
-                            //@ if tail_out
-                            const int left = KG - k0 - v * RX_LANES;
-                            const int lanes = left < RX_LANES ? left : RX_LANES;
-                            //@ end
-                            //@ epilogue pixel=p channel=k lanes=lanes at=result vector=v
-                            rx_store_n(y0 + p * K + k, rx_load(result), lanes);
-                            //@ end
-                        }
-                }
-                //@ if stats
-                for (int v = 0; v < vectors; v++) {
-                    const int k = g * KG + k0 + v * RX_LANES;
-                    //@ if tail_out
-                    const int left = KG - k0 - v * RX_LANES;
-                    const int lanes = left < RX_LANES ? left : RX_LANES;
-                    //@ end
-                    const float *const o = tile + v * RX_LANES;  //@ when kept
-                    //@ epilogue_end channel=k lanes=lanes at=(o + i * ROW) row=i rows=rows vector=v
-                    (void)o, (void)k, (void)lanes;
+                    //@ if stats
+                    for (int v = 0; v < vectors; v++) {
+                        const int k = g * KG + k0 + v * RX_LANES;
+                        //@ if tail_out
+                        const int left = KG - k0 - v * RX_LANES;
+                        const int n = left < RX_LANES ? left : RX_LANES;
+                        //@ end
+                        const float *const o = tile + v * RX_LANES;  //@ when kept
+                        //@ epilogue_end channel=k lanes=n at=(o + i * ROW) row=i rows=rows vector=v
+                        (void)o, (void)k, (void)n;
+                        //@ end
+                    }
                     //@ end
                 }
-                //@ end
             }
         }
-    }
 }

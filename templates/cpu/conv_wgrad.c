@@ -1,7 +1,8 @@
 // Weight gradient of a convolution, dense or with wide groups, as a matrix product over pixels:
 // TILE_P output pixels' inputs and gradients are packed into panels (prologues applied), and their
 // products are summed into this thread's part.
-//@ doc task: TILE_P consecutive pixels of the N * OH * OW output pixels
+//@ doc task: TILE_P consecutive pixels of the N * OH * OW output pixels; large weights take all of
+//@ doc       a share's tasks for one group, then for the next
 //@ doc       tasks = ceil(N * OH * OW / TILE_P)
 //@ doc scratch floats: DEPTH * (R * S * CG + 16) + DEPTH * (KG rounded up to 16)
 //@ doc config: TILE_N * RX_LANES divides 16 or is a multiple of 16 and divides KG rounded up;
@@ -24,6 +25,7 @@ enum { TAPS_PITCH = TAPS + 16 };                           // of a panel row: ne
 enum { BLOCK = 16, BLOCKS = (KG + BLOCK - 1) / BLOCK };    // outputs that lie together in dw
 enum { TILE_K = TILE_N * RX_LANES };                       // outputs of a register tile
 enum { COUNT_DW = G * BLOCKS * TAPS * BLOCK };             // elements of a thread's part
+enum { FAR = G > 1 && COUNT_DW > 1 << 20 };                // more than a task should go through
 //@ end
 // clang-format on
 
@@ -100,106 +102,106 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
         for (int i = 0; i < DEPTH; i++)
             rx_store(gradients + (k / TILE_K * DEPTH + i) * TILE_K + k % TILE_K, rx_zero());
 
-    for (int64_t task = call->first; task < call->last; task++) {
-        const int64_t first = task * TILE_P;
+    const int64_t tasks = call->last - call->first;
+    for (int64_t turn = 0; turn < G * tasks; turn++) {
+        const int g = (int)(FAR ? turn / tasks : turn % G);
+        const int64_t task = call->first + (FAR ? turn % tasks : turn / G), first = task * TILE_P;
         const int rows = (int)(pixels - first < TILE_P ? pixels - first : TILE_P);
         const enum start start = task == call->first ? STORE : ADD;
-        for (int g = 0; g < G; g++) {
-            // 1. Pack the inputs of each pixel, transformed; taps outside the map are zero. Whole
-            // vectors are stored: what exceeds a tap is overwritten by the next.
-            for (int i = 0; i < rows; i++) {
-                float *restrict to = inputs + i / PER * TAPS_PITCH;
-                //@ if pointwise
-                for (int c = 0; c < CG; c += RX_LANES) {
-                    const int left = CG - c;                              //@ when tail_in
-                    const int lanes = left < RX_LANES ? left : RX_LANES;  //@ when tail_in
-                    //@ prologue 0 pixel=(first + i) channel=(g * CG + c) lanes=lanes into=x
-                    const rx_v x = rx_load_n(x0 + (first + i) * C + g * CG + c, lanes);
-                    //@ end
-                    //@ if pairs
-                    //@ if tail_in
-                    rx_store_n(to + c, paired(to + c, i, x), lanes);
-                    //@ else
-                    rx_store(to + c, paired(to + c, i, x));
-                    //@ end
-                    //@ else
-                    rx_store(to + c, x);
-                    //@ end
-                }
+        // 1. Pack the inputs of each pixel, transformed; taps outside the map are zero. Whole
+        // vectors are stored: what exceeds a tap is overwritten by the next.
+        for (int i = 0; i < rows; i++) {
+            float *restrict to = inputs + i / PER * TAPS_PITCH;
+            //@ if pointwise
+            for (int c = 0; c < CG; c += RX_LANES) {
+                const int left = CG - c;                              //@ when tail_in
+                const int lanes = left < RX_LANES ? left : RX_LANES;  //@ when tail_in
+                //@ prologue 0 pixel=(first + i) channel=(g * CG + c) lanes=lanes into=x
+                const rx_v x = rx_load_n(x0 + (first + i) * C + g * CG + c, lanes);
+                //@ end
+                //@ if pairs
+                //@ if tail_in
+                rx_store_n(to + c, paired(to + c, i, x), lanes);
                 //@ else
-                const int64_t n = (first + i) / (OH * OW);
-                const int oh = (int)((first + i) % (OH * OW)) / OW, ow = (int)((first + i) % OW);
-                for (int r = 0; r < R; r++)
-                    for (int s = 0; s < S; s++, to += CG) {
-                        const int h = oh * ST + r - P, wi = ow * ST + s - P;
-                        if (h < 0 || h >= H || wi < 0 || wi >= W) {
-                            for (int c = 0; c < CG; c += RX_LANES) {
-                                //@ if pairs
-                                const int lanes = CG - c < RX_LANES ? CG - c : RX_LANES;
-                                rx_store_n(to + c, paired(to + c, i, rx_zero()), lanes);
-                                //@ else
-                                rx_store(to + c, rx_zero());
-                                //@ end
-                            }
-                            continue;
-                        }
-                        const int64_t pixel = (n * H + h) * W + wi;
-                        for (int c = 0; c < CG; c += RX_LANES) {
-                            //@ if tail_in
-                            const int lanes = CG - c < RX_LANES ? CG - c : RX_LANES;
-                            //@ end
-                            //@ prologue 0 pixel=pixel channel=(g * CG + c) lanes=lanes into=x
-                            const rx_v x = rx_load_n(x0 + pixel * C + g * CG + c, lanes);
-                            //@ end
-                            //@ if pairs
-                            //@ if tail_in
-                            rx_store_n(to + c, paired(to + c, i, x), lanes);
-                            //@ else
-                            rx_store(to + c, paired(to + c, i, x));
-                            //@ end
-                            //@ else
-                            rx_store(to + c, x);
-                            //@ end
-                        }
-                    }
+                rx_store(to + c, paired(to + c, i, x));
+                //@ end
+                //@ else
+                rx_store(to + c, x);
                 //@ end
             }
-            // 2. Pack the gradients, transformed, in columns of TILE_K.
-            for (int i = 0; i < rows; i++)
-                for (int k = 0; k < KG; k += RX_LANES) {
-                    float *to = gradients + (k / TILE_K * DEPTH + i / PER) * TILE_K + k % TILE_K;
-                    const int left = KG - k;                              //@ when tail_out
-                    const int lanes = left < RX_LANES ? left : RX_LANES;  //@ when tail_out
-                    //@ prologue 1 pixel=(first + i) channel=(g * KG + k) lanes=lanes into=u
-                    const rx_v u = rx_load_n(u0 + (first + i) * K + g * KG + k, lanes);
-                    //@ end
-                    //@ if tail_out
-                    rx_store_n(to, u, lanes);                 //@ when not pairs
-                    rx_store_n(to, paired(to, i, u), lanes);  //@ when pairs
-                    //@ else
-                    rx_store(to, u);                 //@ when not pairs
-                    rx_store(to, paired(to, i, u));  //@ when pairs
-                    //@ end
+            //@ else
+            const int64_t n = (first + i) / (OH * OW);
+            const int oh = (int)((first + i) % (OH * OW)) / OW, ow = (int)((first + i) % OW);
+            for (int r = 0; r < R; r++)
+                for (int s = 0; s < S; s++, to += CG) {
+                    const int h = oh * ST + r - P, wi = ow * ST + s - P;
+                    if (h < 0 || h >= H || wi < 0 || wi >= W) {
+                        for (int c = 0; c < CG; c += RX_LANES) {
+                            //@ if pairs
+                            const int lanes = CG - c < RX_LANES ? CG - c : RX_LANES;
+                            rx_store_n(to + c, paired(to + c, i, rx_zero()), lanes);
+                            //@ else
+                            rx_store(to + c, rx_zero());
+                            //@ end
+                        }
+                        continue;
+                    }
+                    const int64_t pixel = (n * H + h) * W + wi;
+                    for (int c = 0; c < CG; c += RX_LANES) {
+                        //@ if tail_in
+                        const int lanes = CG - c < RX_LANES ? CG - c : RX_LANES;
+                        //@ end
+                        //@ prologue 0 pixel=pixel channel=(g * CG + c) lanes=lanes into=x
+                        const rx_v x = rx_load_n(x0 + pixel * C + g * CG + c, lanes);
+                        //@ end
+                        //@ if pairs
+                        //@ if tail_in
+                        rx_store_n(to + c, paired(to + c, i, x), lanes);
+                        //@ else
+                        rx_store(to + c, paired(to + c, i, x));
+                        //@ end
+                        //@ else
+                        rx_store(to + c, x);
+                        //@ end
+                    }
                 }
-            //@ if pairs
-            // The last pixel of an odd number goes with zero.
-            if (rows % 2 == 1) {
-                float *const last = inputs + rows / 2 * TAPS_PITCH;
-                for (int c = 0; c < TAPS; c += RX_LANES)
-                    rx_store(last + c, rx_pair(rx_load(last + c), rx_zero()));
-                for (int k = 0; k < KG; k += RX_LANES) {
-                    float *to = gradients + (k / TILE_K * DEPTH + rows / 2) * TILE_K + k % TILE_K;
-                    rx_store(to, rx_pair(rx_load(to), rx_zero()));
-                }
-            }
             //@ end
-            // 3. Multiply.
-            for (int k = 0; k < BLOCKS * BLOCK; k += TILE_K) {
-                float *to = part + (g * BLOCKS + k / BLOCK) * (int64_t)(TAPS * BLOCK) + k % BLOCK;
-                for (int tap = 0; tap < TAPS; tap += TILE_M)
-                    multiply(inputs + tap, gradients + k * DEPTH, (rows + PER - 1) / PER,
-                             TAPS - tap, start, to + tap * BLOCK);
+        }
+        // 2. Pack the gradients, transformed, in columns of TILE_K.
+        for (int i = 0; i < rows; i++)
+            for (int k = 0; k < KG; k += RX_LANES) {
+                float *to = gradients + (k / TILE_K * DEPTH + i / PER) * TILE_K + k % TILE_K;
+                const int left = KG - k;                              //@ when tail_out
+                const int lanes = left < RX_LANES ? left : RX_LANES;  //@ when tail_out
+                //@ prologue 1 pixel=(first + i) channel=(g * KG + k) lanes=lanes into=u
+                const rx_v u = rx_load_n(u0 + (first + i) * K + g * KG + k, lanes);
+                //@ end
+                //@ if tail_out
+                rx_store_n(to, u, lanes);                 //@ when not pairs
+                rx_store_n(to, paired(to, i, u), lanes);  //@ when pairs
+                //@ else
+                rx_store(to, u);                 //@ when not pairs
+                rx_store(to, paired(to, i, u));  //@ when pairs
+                //@ end
             }
+        //@ if pairs
+        // The last pixel of an odd number goes with zero.
+        if (rows % 2 == 1) {
+            float *const last = inputs + rows / 2 * TAPS_PITCH;
+            for (int c = 0; c < TAPS; c += RX_LANES)
+                rx_store(last + c, rx_pair(rx_load(last + c), rx_zero()));
+            for (int k = 0; k < KG; k += RX_LANES) {
+                float *to = gradients + (k / TILE_K * DEPTH + rows / 2) * TILE_K + k % TILE_K;
+                rx_store(to, rx_pair(rx_load(to), rx_zero()));
+            }
+        }
+        //@ end
+        // 3. Multiply.
+        for (int k = 0; k < BLOCKS * BLOCK; k += TILE_K) {
+            float *to = part + (g * BLOCKS + k / BLOCK) * (int64_t)(TAPS * BLOCK) + k % BLOCK;
+            for (int tap = 0; tap < TAPS; tap += TILE_M)
+                multiply(inputs + tap, gradients + k * DEPTH, (rows + PER - 1) / PER, TAPS - tap,
+                         start, to + tap * BLOCK);
         }
     }
 }

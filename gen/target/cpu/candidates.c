@@ -317,7 +317,7 @@ rx_cpu_candidates(const struct rx_machine *machine, const struct rx_problem *pro
                      problem->products != RX_BF16;
     if (ring)
         add_ring_wgrad(&list);
-    else if (problem->op <= RX_PROBLEM_CONV_WGRAD && !lanes)
+    if (problem->op <= RX_PROBLEM_CONV_WGRAD && !lanes)
         add_panel(&list);
     sort(&list);
     const int n = list.n < max ? list.n : max;

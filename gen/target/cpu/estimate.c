@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "gen/select/problem.h"
+#include "gen/select/units.h"
 #include "gen/target/cpu/cpu.h"
 #include "runtime/weights.h"
 
@@ -9,6 +10,8 @@
 static const double clock_hz = 3e9;
 static const double memory_bytes_per_s = 20e9;
 static const double cache_bytes_per_s = 60e9;  // L3, for weights that every task reads again
+
+static const double near_bytes_per_s = 72e9;  // L2, for what of a step is larger than L1
 
 static const double ring_share = 0.85;  // of gconv_*: the rest transforms rows
 static const double pack_cycles = 2.5;  // a vector of a panel of several taps
@@ -127,6 +130,20 @@ pack_share(const struct rx_problem *p)
     return g->r * g->s > 1 ? 1 / (1 + FMA_PORTS * pack_cycles / outputs) : 1;
 }
 
+// A step of gconv_wgrad adds to a unit's weight gradient. One that is much larger than the L1 cache
+// comes and goes each time.
+static double
+step_seconds(const struct rx_machine *machine, const struct rx_problem *p,
+             const struct rx_config *config)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const int units = rx_units_of(g, config->lanes).n;
+    const double dw = (double)rx_weights_count(g) * sizeof(float) / units;
+    const double rows = (double)rx_cpu_scratch_bytes(p, config) / config->tile_n;
+    const double steps = units * round_up(g->oh, config->tile_pixels) / config->tile_pixels;
+    return dw > 2.0 * (double)machine->l1_bytes ? steps * (2 * dw + rows) / near_bytes_per_s : 0;
+}
+
 double
 rx_cpu_estimate(const struct rx_machine *machine, const struct rx_problem *p,
                 const struct rx_config *config)
@@ -137,7 +154,8 @@ rx_cpu_estimate(const struct rx_machine *machine, const struct rx_problem *p,
     const double memory = (work.bytes_image + work.bytes_fixed / BATCH) / memory_bytes_per_s;
     double compute = (work.flops_image + work.flops_fixed / BATCH) / peak;
     if (strcmp(config->skeleton, "gconv_wgrad") == 0)
-        compute /= tile_share(config->tile_m, p->geometry.s) * ring_share;
+        compute = compute / (tile_share(config->tile_m, p->geometry.s) * ring_share) +
+                  step_seconds(machine, p, config);
     else if (strncmp(config->skeleton, "gconv_", 6) == 0)
         compute /= ring_tiles_share(p, config) * ring_share;
     else if (config->tile_m > 0)
