@@ -115,7 +115,7 @@ run(enum rx_problem_op op)
         struct list *list = calloc(1, sizeof *list);
         assert_non_null(list);
         for (int i = 0; i < N_SHAPES; i++)
-            if (op == RX_PROBLEM_CONV_FWD || shapes[i].w % 2 == 0 ||
+            if (op != RX_PROBLEM_CONV_DGRAD || shapes[i].w % 2 == 0 ||
                 shapes[i].c / shapes[i].groups > 4)
                 add(list, &shapes[i], op, training);
         assert_int_equal(rx_kernel_cases(list->c, list->n, "sm_90"), 0);
@@ -135,6 +135,13 @@ test_data_gradient(void **state)
 {
     (void)state;
     run(RX_PROBLEM_CONV_DGRAD);
+}
+
+static void
+test_weight_gradient(void **state)
+{
+    (void)state;
+    run(RX_PROBLEM_CONV_WGRAD);
 }
 
 // What is done to the forward template, and each must be seen: by the emulator or by the values.
@@ -222,6 +229,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forward),
         cmocka_unit_test(test_data_gradient),
+        cmocka_unit_test(test_weight_gradient),
         cmocka_unit_test(test_mutants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

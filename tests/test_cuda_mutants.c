@@ -72,6 +72,24 @@ static const struct mutant {
     {"gconv_wgrad.row.cu", "unit == begin || oh == 0", "unit == begin"},
     {"gconv_wgrad.row.cu", "line % R * WIDTH", "(line + 1) % R * WIDTH"},
     {"gconv_wgrad.row.cu", "min(begin + share, units)", "begin + share"},
+    {"gconv_wgrad.mma.cu", "    __syncthreads();\n\n    // The plane", "    // The plane"},
+    {"gconv_wgrad.mma.cu", "            __syncthreads();\n        }\n    }\n    // 5.",
+     "        }\n    }\n    // 5."},
+    {"gconv_wgrad.mma.cu",
+     "        __syncthreads();\n#pragma unroll\n        for (int i = 0; i < 2",
+     "#pragma unroll\n        for (int i = 0; i < 2"},
+    {"gconv_wgrad.mma.cu", "        __syncthreads();\n    }\n    // 6.", "    }\n    // 6."},
+    {"gconv_wgrad.mma.cu", "        rx_store16(ring + i, {0, 0, 0, 0});", "        ;"},
+    {"gconv_wgrad.mma.cu", "ih >= 0 && ih < H ? item : zero", "item"},
+    {"gconv_wgrad.mma.cu", "oh < bottom ? item : zero", "item"},
+    {"gconv_wgrad.mma.cu", "at % W + P", "at % W"},
+    {"gconv_wgrad.mma.cu", "if (to < AGAIN)", "if (to < 0)"},
+    {"gconv_wgrad.mma.cu", "(STEPS > 1 ? 2 : 1) * BATCH + HALO", "BATCH + HALO"},
+    {"gconv_wgrad.mma.cu", "lower * S + m : 2", "m : 2"},
+    {"gconv_wgrad.mma.cu", "input / CG != output / CG", "input / CG == output / CG"},
+    {"gconv_wgrad.mma.cu", "lane / 16 * 8 + lane % 8", "lane % 8"},
+    {"gconv_wgrad.mma.cu", "((step + 1) % 2 * VECTORS + vector)", "vector"},
+    {"gconv_wgrad.mma.cu", "if (mine == other)", "if (mine == 0)"},
 };
 
 enum { MUTANTS = sizeof mutants / sizeof mutants[0] };
@@ -84,10 +102,12 @@ count_failed(enum rx_problem_op op, const char *file, int filter)
 {
     const int grouped = strncmp(file, "gconv", strlen("gconv")) == 0;
     const int few = !grouped && (strstr(file, ".row") || strstr(file, ".few"));
-    const int width = few ? 72 : filter == 1 ? 9 : 8, channels = few ? 3 : 32;
+    const int square = strcmp(file, "gconv_wgrad.mma.cu") == 0;
+    const int width = few ? 72 : square ? 18 : filter == 1 ? 9 : 8, channels = few ? 3 : 32;
     const struct rx_conv_spec spec = {
         .op = op,
-        .geometry = rx_case_conv(9, width, channels, 64, grouped ? 8 : 1, filter, 2, filter / 2),
+        .geometry = rx_case_conv(9, width, channels, square ? channels : 64, grouped ? 8 : 1,
+                                 filter, 2, filter / 2),
         .prologue0 = op == RX_PROBLEM_CONV_DGRAD ? RX_CONV_BN_GRAD
                      : few                       ? RX_CONV_LOAD
                                                  : RX_CONV_BN_RELU,
@@ -109,8 +129,14 @@ count_failed(enum rx_problem_op op, const char *file, int filter)
     assert_int_equal(rx_target_cuda.candidates(&machine, &c[0].problem, &config, 1), 1);
     if (strstr(file, "fwd.few"))
         config = (struct rx_config){"conv_fwd.few.mma", 8, 5, 2, 4, 64};
+    if (square)
+        config = (struct rx_config){"gconv_wgrad.mma", 8, 5, 2, 4, 32};
     c[0].config = &config;
     c[1] = c[0];
+    // Strips of all rows, and of a few, whose last step has more.
+    struct rx_config strips = config;
+    if (square || strstr(file, "fwd.few"))
+        strips.tile_pixels = 3, c[1].config = &strips;
     c[1].n = 14, c[1].threads = 2;
     return rx_kernel_cases(c, 2, "sm_90");
 }
@@ -173,6 +199,7 @@ test_whole(void **state)
     assert_int_equal(count_failed(RX_PROBLEM_CONV_FWD, "conv_fwd.few.mma.cu", 3), 0);
     assert_int_equal(count_failed(RX_PROBLEM_CONV_WGRAD, "conv_wgrad.row.cu", 3), 0);
     assert_int_equal(count_failed(RX_PROBLEM_CONV_WGRAD, "gconv_wgrad.row.cu", 3), 0);
+    assert_int_equal(count_failed(RX_PROBLEM_CONV_WGRAD, "gconv_wgrad.mma.cu", 3), 0);
     assert_int_equal(count_failed(RX_PROBLEM_CONV_DGRAD, "", 1), 0);
 }
 

@@ -7,6 +7,7 @@
 #include "gen/target/cuda/cuda.h"
 #include "gen/target/cuda/few.h"
 #include "gen/target/cuda/grouped.h"
+#include "gen/target/cuda/grouped_wgrad.h"
 #include "runtime/weights.h"
 
 enum { WARP = 32, THREADS_MAX = 1024, DEPTH = 16, TILE_ROWS_MAX = 16 };
@@ -233,6 +234,15 @@ grouped(const struct question *q)
 }
 
 static int
+grouped_wgrad(const struct question *q)
+{
+    const char *why = rx_cuda_grouped_wgrad_problem(q->problem);
+    if (why == NULL)
+        why = rx_cuda_grouped_wgrad_config(q->machine, q->problem, q->config);
+    return why == NULL || no(q, "%s", why);
+}
+
+static int
 few(const struct question *q)
 {
     const char *why = rx_cuda_few_problem(q->problem);
@@ -265,6 +275,7 @@ static const struct rule {
     {"gconv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_LANES, pixels},
     {"gconv_fwd.mma", RX_PROBLEM_CONV_FWD, ANY_LAYOUT, grouped},
     {"gconv_dgrad.mma", RX_PROBLEM_CONV_DGRAD, ANY_LAYOUT, grouped},
+    {"gconv_wgrad.mma", RX_PROBLEM_CONV_WGRAD, ANY_LAYOUT, grouped_wgrad},
     {"maxpool", RX_PROBLEM_MAXPOOL, ANY_LAYOUT, pixels},
     {"maxpool_grad", RX_PROBLEM_MAXPOOL_GRAD, ANY_LAYOUT, pixels},
     {"gap", RX_PROBLEM_GAP, ANY_LAYOUT, pixels},
@@ -306,7 +317,8 @@ rx_cuda_applicable(const struct rx_machine *machine, const struct rx_problem *pr
         return no(&q, "weights of groups of at most %d channels lie otherwise than of wide ones",
                   RX_LANES_GROUP_MAX);
     const int own_vectors = rule->check == flat || rule->check == dense_rows ||
-                            rule->check == grouped || rule->check == few;
+                            rule->check == grouped || rule->check == grouped_wgrad ||
+                            rule->check == few;
     if (config->lanes < 1 || (!own_vectors && !rx_cuda_lanes_fit(problem, config->lanes)))
         return no(&q, "channels and pitches are no whole vectors of %d", config->lanes);
     if (config->tile_pixels < 1 || config->tile_pixels > PIXELS_MAX)

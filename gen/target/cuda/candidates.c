@@ -6,6 +6,7 @@
 #include "gen/target/cuda/cuda.h"
 #include "gen/target/cuda/few.h"
 #include "gen/target/cuda/grouped.h"
+#include "gen/target/cuda/grouped_wgrad.h"
 #include "runtime/weights.h"
 
 enum { ROW_MAX = 256 };          // threads of a row
@@ -200,6 +201,31 @@ add_grouped(struct list *list)
         }
 }
 
+// The same of weight gradients; several warps of the same channels add up in the end.
+static void
+add_grouped_wgrad(struct list *list)
+{
+    static const int parts[] = {1, 2, 4}, rows[] = {1, 2, 4, 7}, warps[] = {1, 2, 4};
+    static const int channels[] = {16, 32, 64};
+    enum { N_PARTS = 3, N_ROWS = 4, N_WARPS = 3, N_CHANNELS = 3 };
+    const struct rx_problem *p = list->problem;
+    if (p->op != RX_PROBLEM_CONV_WGRAD || rx_cuda_grouped_wgrad_problem(p) != NULL)
+        return;
+    for (int i = 0; i < N_PARTS * N_ROWS; i++)
+        for (int j = 0; j < N_WARPS * N_CHANNELS; j++) {
+            const struct rx_config config = {
+                .skeleton = "gconv_wgrad.mma",
+                .lanes = RX_CUDA_MMA_LANES,
+                .tile_pixels = (p->geometry.oh + parts[i % N_PARTS] - 1) / parts[i % N_PARTS],
+                .tile_m = rows[i / N_PARTS],
+                .tile_n = warps[j % N_WARPS],
+                .tile_w = channels[j / N_WARPS],
+            };
+            if (rx_cuda_grouped_wgrad_block(p, &config) >= GROUPED_THREADS)
+                add(list, &config);
+        }
+}
+
 // Strips of a part of the map, steps of a few rows, as many warps as leave none over.
 static void
 add_few(struct list *list)
@@ -224,6 +250,7 @@ static void
 add_convolution(struct list *list)
 {
     add_grouped(list);
+    add_grouped_wgrad(list);
     add_few(list);
     static const char *const narrow[] = {"gconv_fwd", "gconv_dgrad", "gconv_wgrad"};
     if (rx_weights_layout(&list->problem->geometry) == RX_LAYOUT_LANES) {

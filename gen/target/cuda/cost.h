@@ -40,6 +40,8 @@ rx_cuda_work_row(const struct rx_cuda_share *share, struct rx_cuda_work *work);
 void
 rx_cuda_work_grouped(const struct rx_cuda_share *share, struct rx_cuda_work *work);
 void
+rx_cuda_work_grouped_wgrad(const struct rx_cuda_share *share, struct rx_cuda_work *work);
+void
 rx_cuda_work_few(const struct rx_cuda_share *share, struct rx_cuda_work *work);
 void
 rx_cuda_work_pixels(const struct rx_cuda_share *share, struct rx_cuda_work *work);

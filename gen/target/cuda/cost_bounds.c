@@ -6,6 +6,7 @@
 #include "gen/target/cuda/cuda.h"
 #include "gen/target/cuda/few.h"
 #include "gen/target/cuda/grouped.h"
+#include "gen/target/cuda/grouped_wgrad.h"
 #include "runtime/weights.h"
 
 enum { WARP = 32, QUARTERS = 4 };  // of a multiprocessor, each with its registers and its warps
@@ -13,7 +14,7 @@ enum { REGISTERS = 64 << 10, REGISTERS_MAX = 255 };  // of a multiprocessor, of 
 enum { REGISTERS_UNIT = 8, SHARED_UNIT = 128 };      // that are given out together
 enum { SHARED_SYSTEM = 1 << 10 };                    // of each block
 enum { PRODUCT_DEPTH = 16 };                         // of a stage
-enum { SIMPLE_RESIDENT = 2, FEW_THREADS = 384 };
+enum { SIMPLE_RESIDENT = 2, STRIP_THREADS = 384 };
 enum { REGISTERS_BESIDES = 64, REGISTERS_OF_STATS = 32, REGISTERS_OF_FLAT = 32 };
 
 static int
@@ -28,8 +29,8 @@ resident(const struct rx_problem *p, const struct rx_config *c, int block)
 {
     if (rx_cuda_is_grouped(c))
         return rx_cuda_grouped_resident(p, c);
-    if (rx_cuda_is_few(c))
-        return FEW_THREADS / block;
+    if (rx_cuda_is_few(c) || rx_cuda_is_grouped_wgrad(c))
+        return STRIP_THREADS / block;
     if (rx_cuda_is_row(c))
         return rx_cuda_row_threads(p, c) / block;
     if (rx_cuda_is_mma(c))

@@ -7,6 +7,7 @@
 #include "gen/target/cuda/cuda.h"
 #include "gen/target/cuda/few.h"
 #include "gen/target/cuda/grouped.h"
+#include "gen/target/cuda/grouped_wgrad.h"
 #include "runtime/weights.h"
 
 enum { WARP = 32, MMA_DEPTH = 32, PRODUCT_DEPTH = 16, TAPS_A_FRAGMENT = 16 };
@@ -196,6 +197,33 @@ rx_cuda_work_grouped(const struct rx_cuda_share *s, struct rx_cuda_work *w)
     w->round_cycles += tiles * grouped_tile_cycles;
     if (rx_cuda_chain_loads(&p->epilogue) > 0)
         w->waits += s->tiles * step.steps * step.tiles;
+}
+
+// Of weight gradients both maps are loaded, and nothing is stored before the end.
+void
+rx_cuda_work_grouped_wgrad(const struct rx_cuda_share *s, struct rx_cuda_work *w)
+{
+    enum { PUT = 8, PIXEL = 24, SUMS_A_LANE = 4 };
+    const struct rx_kernel *k = s->kernel;
+    const struct rx_problem *p = k->problem;
+    const int lanes = k->config.lanes;
+    const struct rx_cuda_grouped_wgrad_step step = rx_cuda_grouped_wgrad_step(p, &k->config);
+    const double all = step.rounds, working = step.multiplying / all;
+    const double inputs = step.loading / all * step.inputs, gradients = working * step.gradients;
+    const double tiles = working * step.tiles, warps = k->block / (double)WARP;
+    const double address = 2 * ROW_ADDRESS + PUT + PACK;
+    const double x = address + rx_cuda_chain_instructions(p, &p->prologue[0], lanes);
+    const double u = address + rx_cuda_chain_instructions(p, &p->prologue[1], lanes);
+    const double elements = (double)k->block * lanes;
+    add_rounds(
+        k, s->tiles * all,
+        inputs * x + gradients * u + tiles * (PIXEL + step.fragments + step.products),
+        elements * (inputs * rx_cuda_chain_bytes(p, &p->prologue[0]) +
+                    gradients * rx_cuda_chain_bytes(p, &p->prologue[1])),
+        elements * (inputs + gradients) * 2 + warps * tiles * step.fragments * FRAGMENT_BYTES, w);
+    w->mma += (double)w->blocks * s->tiles * all * warps * tiles * step.products;
+    const double sums = (double)step.products * SUMS_A_LANE;
+    w->block_cycles += k->config.tile_n * (cycles(k, 2 * sums) + 2 * BARRIER_CYCLES);
 }
 
 // The same of dense convolutions of few inputs: a strip's rounds, of which some only load.

@@ -7,6 +7,7 @@
 #include "gen/target/cuda/cuda.h"
 #include "gen/target/cuda/few.h"
 #include "gen/target/cuda/grouped.h"
+#include "gen/target/cuda/grouped_wgrad.h"
 #include "runtime/weights.h"
 
 // Instructions of a step for one lane; what a load or a store takes besides.
@@ -110,6 +111,8 @@ add_family(const struct rx_cuda_share *share, struct rx_cuda_work *w)
     const struct rx_config *c = &share->kernel->config;
     if (rx_cuda_is_grouped(c))
         rx_cuda_work_grouped(share, w);
+    else if (rx_cuda_is_grouped_wgrad(c))
+        rx_cuda_work_grouped_wgrad(share, w);
     else if (rx_cuda_is_few(c))
         rx_cuda_work_few(share, w);
     else if (rx_cuda_is_mma(c))

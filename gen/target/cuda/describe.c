@@ -7,6 +7,7 @@
 #include "gen/target/cuda/device.h"
 #include "gen/target/cuda/few.h"
 #include "gen/target/cuda/grouped.h"
+#include "gen/target/cuda/grouped_wgrad.h"
 #include "runtime/weights.h"
 
 enum { WARP = 32, BLOCK = 256, LOSS_BLOCK = 128, ROW_BLOCK = 128 };  // threads
@@ -99,6 +100,8 @@ rx_cuda_block(const struct rx_problem *p, const struct rx_config *config)
 {
     if (rx_cuda_is_grouped(config))
         return rx_cuda_grouped_block(p, config);
+    if (rx_cuda_is_grouped_wgrad(config))
+        return rx_cuda_grouped_wgrad_block(p, config);
     if (rx_cuda_is_few(config))
         return WARP * config->tile_n;
     if (rx_cuda_is_mma(config))
@@ -131,6 +134,8 @@ rx_cuda_columns(const struct rx_problem *p, const struct rx_config *config)
     const struct rx_geometry *g = &p->geometry;
     if (rx_cuda_is_grouped(config))
         return rx_cuda_grouped_columns(p, config);
+    if (rx_cuda_is_grouped_wgrad(config))
+        return g->c / config->tile_w;
     if (rx_cuda_is_few(config))
         return rx_cuda_few_columns(p, config);
     if (config->tile_m > 0)
@@ -210,6 +215,8 @@ resident(const struct rx_machine *machine, const struct rx_kernel *k)
     const struct rx_config *c = &k->config;
     if (rx_cuda_is_grouped(c))
         return rx_cuda_grouped_resident(k->problem, c);
+    if (rx_cuda_is_grouped_wgrad(c))
+        return rx_cuda_grouped_wgrad_resident(machine, k->problem, c);
     if (rx_cuda_is_few(c))
         return rx_cuda_few_resident(machine, k->problem, c);
     if (rx_cuda_is_row(c))
@@ -249,6 +256,21 @@ formed_count(const struct rx_kernel *k)
     return rx_weights_count_of(transposes ? &turned : g, dtype) / k->config.lanes;
 }
 
+// Whether a block walks down the rows of strips.
+static int
+walks_strips(const struct rx_config *c)
+{
+    return rx_cuda_is_grouped(c) || rx_cuda_is_grouped_wgrad(c) || rx_cuda_is_few(c);
+}
+
+static int
+strips(const struct rx_problem *p, const struct rx_config *c)
+{
+    if (rx_cuda_is_grouped_wgrad(c))
+        return rx_cuda_grouped_wgrad_strips(p, c);
+    return rx_cuda_is_few(c) ? rx_cuda_few_strips(p, c) : rx_cuda_grouped_strips(p, c);
+}
+
 // Units of the grid: tiles of pixels, images of a pooling over all of them, elements.
 static void
 set_grid(struct rx_kernel *k)
@@ -257,9 +279,8 @@ set_grid(struct rx_kernel *k)
     const struct rx_geometry *g = &p->geometry;
     k->task_divisor = k->config.tile_pixels;
     k->columns = rx_cuda_columns(p, &k->config);
-    if (rx_cuda_is_grouped(&k->config) || rx_cuda_is_few(&k->config)) {
-        k->task_image = rx_cuda_is_few(&k->config) ? rx_cuda_few_strips(p, &k->config)
-                                                   : rx_cuda_grouped_strips(p, &k->config);
+    if (walks_strips(&k->config)) {
+        k->task_image = strips(p, &k->config);
         k->task_divisor = 1;
         return;
     }
@@ -301,6 +322,8 @@ rx_cuda_launch(const struct rx_machine *machine, struct rx_kernel *k)
     k->block = rx_cuda_block(k->problem, &k->config);
     if (rx_cuda_is_few(&k->config))
         k->shared_bytes = rx_cuda_few_shared(k->problem, &k->config);
+    else if (rx_cuda_is_grouped_wgrad(&k->config))
+        k->shared_bytes = rx_cuda_grouped_wgrad_shared(k->problem, &k->config);
     else if (rx_cuda_is_mma(&k->config) && !rx_cuda_is_grouped(&k->config))
         rx_cuda_mma_ring(machine, k->problem, &k->config, &k->stages, &k->shared_bytes);
     k->gemm = rx_cuda_gemm(k->problem);
