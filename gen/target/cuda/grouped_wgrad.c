@@ -9,7 +9,7 @@
 enum { WARP = 32, VECTOR = 8, TAPS = 3, SLICE = 16, UNIT_BYTES = 16, KTILE = 16 };
 enum { GROUP_OF_TWO = 32 };  // whose inputs two warps share
 enum { CHANNELS_MAX = 64, WARPS_MAX = 8, ROWS_MAX = 16, THREADS_MAX = 384 };
-enum { VECTORS_MAX = 10, VECTORS_WIDE_MAX = 8 };  // of a thread on their way, without spills
+enum { VECTORS_MAX = 10, VECTORS_WIDE_MAX = 5 };  // of a thread on their way, without spills
 enum { SUMS_A_PRODUCT = 4 };
 enum { RESERVED = 1 << 10 };  // bytes that each block takes besides
 
