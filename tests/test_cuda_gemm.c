@@ -20,6 +20,7 @@
 static const char MODEL[] = "models/fashion_resnext.lua --set image=8 --set stem=8 --set planes=8 "
                             "--set cardinality=2 --set classes=37";
 enum { BATCH = 5, STEPS = 3 };
+static const double f32_tolerance = 2e-6;
 enum { TRAINING_PRODUCTS = 3 };  // of an f32 step: forward, both gradients
 
 static char libraries[RX_PATH_CHARS];  // "": there is no emulated device
@@ -70,7 +71,7 @@ static void
 make_weights(void)
 {
     struct rx_command c = training("RXGEN_NO_CUBLAS=1", "biased", 1);
-    rx_command_add(&c, " --lr 5 --schedule step --momentum 0 --wd 0");
+    rx_command_add(&c, " --lr 1 --schedule step --momentum 0 --wd 0");
     add_weights(&c, "--save");
     rx_command_run_well(&c);
     rx_command_close(&c);
@@ -104,7 +105,8 @@ check_losses(const char *dtype, double tolerance)
         const json_t *a = json_array_get(library, i), *b = json_array_get(kernels, i);
         trained += rx_run_is_training(a);
         const double x = rx_run_real(a, "loss"), y = rx_run_real(b, "loss");
-        if (!(x > 0 && (x > y ? x - y : y - x) <= tolerance * y))
+        const double most = i == 0 ? f32_tolerance : tolerance;
+        if (!(x > 0 && (x > y ? x - y : y - x) <= most * y))
             fail_msg("%s, line %zu: loss %.9g by cuBLAS, %.9g by kernels", dtype, i + 1, x, y);
     }
     assert_int_equal(trained, STEPS);
@@ -116,7 +118,7 @@ static void
 test_f32(void **state)
 {
     (void)state;
-    check_losses("f32", 2e-6);
+    check_losses("f32", f32_tolerance);
 }
 
 static void
