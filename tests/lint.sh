@@ -83,7 +83,8 @@ check_layers() {
 # what one target alone has: how convolutions are cut for tensor cores, devices and what
 # kernels cost on them, cuBLAS.
 stems() {
-    local alone='^(cpu|cuda)\.h$|^tile_|\.cuh$|^(few|grouped[a-z_]*|device|gemm|cost[a-z_]*)\.[ch]$'
+    local alone='^(cpu|cuda)\.h$|^tile_|\.cuh$'
+    alone+='|^(few|strips|grouped[a-z_]*|device|gemm|cost[a-z_]*)\.[ch]$'
     ls "$1" | grep -vE "$alone" | sed 's/\..*//' | sort -u
 }
 

@@ -18,7 +18,7 @@
 #include "tests/support/folder.h"
 #include "tests/support/kernel_configs.h"
 
-enum { CASES_MAX = 200, LABEL_CHARS = 128 };
+enum { CASES_TOGETHER = 200, LABEL_CHARS = 128 };  // in one run of a program
 
 // Sums in f32 of up to 288 products, each of which may be rounded once.
 static const double SUMS = 0x1p-18;
@@ -36,11 +36,20 @@ static const struct shape shapes[] = {
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
 struct list {
-    struct rx_kernel_case c[CASES_MAX];
-    char label[CASES_MAX][LABEL_CHARS];
-    struct rx_config config[CASES_MAX];
+    struct rx_kernel_case c[CASES_TOGETHER];
+    char label[CASES_TOGETHER][LABEL_CHARS];
+    struct rx_config config[CASES_TOGETHER];
     int n;
 };
+
+// Runs what is in the list and empties it.
+static void
+run_list(struct list *list)
+{
+    if (list->n > 0)
+        assert_int_equal(rx_kernel_cases(list->c, list->n, "sm_90"), 0);
+    list->n = 0;
+}
 
 static struct rx_problem
 problem_of(const struct shape *s, enum rx_problem_op op, int training)
@@ -91,7 +100,9 @@ add(struct list *list, const struct shape *s, enum rx_problem_op op, int trainin
     const int every = mode != NULL && strcmp(mode, "all") == 0;
     const int number = (int)(s - shapes), best = (number + training) % 2 == 0;
     const int one = best ? 0 : (int)(((unsigned)number * 2654435761u >> 8) % (unsigned)n);
-    for (int i = every ? 0 : one; i < (every ? n : one + 1) && list->n < CASES_MAX; i++) {
+    for (int i = every ? 0 : one; i < (every ? n : one + 1); i++) {
+        if (list->n == CASES_TOGETHER)
+            run_list(list);
         char *label = list->label[list->n];
         snprintf(label, LABEL_CHARS, "%s %dx%dx%d g%d s%d%s", rx_problem_op_text(op), s->h, s->w,
                  s->c, s->groups, s->stride, training ? " training" : "");
@@ -118,7 +129,7 @@ run(enum rx_problem_op op)
             if (op != RX_PROBLEM_CONV_DGRAD || shapes[i].w % 2 == 0 ||
                 shapes[i].c / shapes[i].groups > 4)
                 add(list, &shapes[i], op, training);
-        assert_int_equal(rx_kernel_cases(list->c, list->n, "sm_90"), 0);
+        run_list(list);
         free(list);
     }
 }
@@ -144,20 +155,28 @@ test_weight_gradient(void **state)
     run(RX_PROBLEM_CONV_WGRAD);
 }
 
-// What is done to the forward template, and each must be seen: by the emulator or by the values.
+// What is done to a template, and each must be seen: by the emulator or by the values.
 static const struct mutation {
     const char *from, *to;
     int nth;  // occurrence of `from`
+    enum rx_problem_op op;
 } mutations[] = {
-    {"__syncthreads();", "", 1},                                // after the ring is cleared
-    {"__syncthreads();", "", 2},                                // between batches
-    {"(batch - 1) * BATCH + HALO", "(batch - 1) * BATCH", 1},   // the halo a row off
-    {"top * STEP - PAD + above", "top * STEP + above", 1},      // the strip a row off
-    {"pixel * APART + PAD", "pixel * APART", 1},                // the strip a column off
-    {"ih < 0 || h >= IH ||", "", 1},                            // padding is read from elsewhere
-    {"(STEPS > 1 ? 2 : 1) * BATCH + HALO", "BATCH + HALO", 1},  // a ring too small
-    {"if (y >= MROWS || oh >= bottom)", "if (y >= MROWS)", 1},  // rows of the next strip
-    {"chunk >= CHUNKS", "chunk > CHUNKS", 1},                   // a weight for no value
+    {"__syncthreads();", "", 1, 0},                                // after the ring is cleared
+    {"__syncthreads();", "", 2, 0},                                // between batches
+    {"(batch - 1) * BATCH + HALO", "(batch - 1) * BATCH", 1, 0},   // the halo a row off
+    {"top * STEP - PAD + above", "top * STEP + above", 1, 0},      // what is copied a row off
+    {"top * STEP - PAD + above", "top * STEP + above", 3, 0},      // what is padding a row off
+    {"pixel * APART + PAD", "pixel * APART", 1, 0},                // the strip a column off
+    {"ih >= 0 && ", "", 1, 0},                                     // padding is read from elsewhere
+    {"inside ? item : zero", "item", 1, 0},                        // and goes through the prologue
+    {"rx_cp_wait<0>();", "", 1, 0},                                // rows that have not come
+    {"(STEPS > 1 ? 2 : 1) * BATCH + HALO", "BATCH + HALO", 1, 0},  // a ring too small
+    {"if (y >= MROWS || oh >= bottom)", "if (y >= MROWS)", 1, 0},  // rows of the next strip
+    {"chunk >= CHUNKS", "chunk > CHUNKS", 1, 0},                   // a weight for no value
+    {"rx_cp_wait<0>();", "", 1, RX_PROBLEM_CONV_DGRAD},
+    {"inside ? item : zero", "item", 1, RX_PROBLEM_CONV_DGRAD},
+    {" && ih % APART == 0", "", 1, RX_PROBLEM_CONV_DGRAD},   // no zeros between rows
+    {"raw + m * RAW_MAP", "raw", 1, RX_PROBLEM_CONV_DGRAD},  // a map in the place of another
 };
 enum { N_MUTATIONS = sizeof mutations / sizeof *mutations };
 
@@ -188,12 +207,29 @@ write_mutant(const char *folder, const struct mutation *m)
     rx_command_add(&copy, "cp -r templates/cuda %s/", folder);
     rx_command_run_well(&copy);
     rx_command_close(&copy);
-    snprintf(path, sizeof path, "%s/cuda/gconv_fwd.mma.cu", folder);
+    snprintf(path, sizeof path, "%s/cuda/%s.mma.cu", folder,
+             m->op == RX_PROBLEM_CONV_FWD ? "gconv_fwd" : "gconv_dgrad");
     assert_int_equal(rx_file_read(path, &text, &error), RX_OK);
     assert_true(replace(rx_text_str(&text), m, &changed));
     assert_int_equal(rx_file_write(path, rx_text_str(&changed), changed.n, &error), RX_OK);
     rx_text_close(&text);
     rx_text_close(&changed);
+}
+
+// The kernel that is mutated: strided, so that both directions have something between.
+static int
+count_failed(enum rx_problem_op op)
+{
+    static const struct shape shape = {6, 8, 64, 8, 2};
+    static const struct rx_config forward = {"gconv_fwd.mma", 8, 2, 1, 2, 32},
+                                  back = {"gconv_dgrad.mma", 8, 3, 2, 2, 32};
+    const struct rx_kernel_case one = {.label = "a mutant",
+                                       .problem = problem_of(&shape, op, 1),
+                                       .n = 3,
+                                       .threads = 2,
+                                       .tolerance = SUMS,
+                                       .config = op == RX_PROBLEM_CONV_FWD ? &forward : &back};
+    return rx_kernel_cases(&one, 1, "sm_90");
 }
 
 static void
@@ -202,21 +238,14 @@ test_mutants(void **state)
     (void)state;
     if (!rx_cuda_batch_available() || rx_cuda_batch_folder() == NULL)
         skip();  // it takes the emulator to see some of them
-    static const struct shape shape = {6, 8, 64, 8, 2};
-    static const struct rx_config config = {"gconv_fwd.mma", 8, 2, 1, 2, 32};
-    const struct rx_kernel_case one = {.label = "a mutant",
-                                       .problem = problem_of(&shape, RX_PROBLEM_CONV_FWD, 1),
-                                       .n = 3,
-                                       .threads = 2,
-                                       .tolerance = SUMS,
-                                       .config = &config};
-    assert_int_equal(rx_kernel_cases(&one, 1, "sm_90"), 0);
+    assert_int_equal(count_failed(RX_PROBLEM_CONV_FWD), 0);
+    assert_int_equal(count_failed(RX_PROBLEM_CONV_DGRAD), 0);
     for (int i = 0; i < N_MUTATIONS; i++) {
         struct rx_test_folder folder;
         rx_test_folder_open(&folder);
         write_mutant(folder.path, &mutations[i]);
         setenv("RXGEN_TEMPLATES", folder.path, 1);
-        if (rx_kernel_cases(&one, 1, "sm_90") != 1)
+        if (count_failed(mutations[i].op) != 1)
             fail_msg("not seen: %s", mutations[i].from);
         unsetenv("RXGEN_TEMPLATES");
         rx_test_folder_close(&folder);

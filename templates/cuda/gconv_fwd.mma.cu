@@ -25,7 +25,7 @@ enum { TILE_M = 2 };                     // rows of a step
 enum { TILE_N = 4 };                     // warps of different pixels
 enum { TILE_W = 32 };                    // channels of a block
 enum { THREADS = 128 };                  // of a block
-enum { RESIDENT = 384 / THREADS };       // blocks at once: 168 registers a thread
+enum { RESIDENT = 512 / THREADS };       // blocks at once: 128 registers a thread
 enum { RX_LANES = 8 };                   // channels that a thread loads and stores at once
 enum { VECTORS = TILE_W / RX_LANES };    // of a pixel
 enum { PX = IG == 4 ? 2 : 1 };           // pixels of a product's row
@@ -51,9 +51,12 @@ enum { PITCH = WIDE + ((YWP / STEP - WIDE) & (8 / STEP - 1)) };  // units of a r
 enum { SPREAD = PX == 2 ? 4 : 8 };       // planes' offsets count modulo this
 enum { PLANE = RING * PITCH + ((SPREAD / VECTORS - RING * PITCH) & (SPREAD - 1)) };  // units
 enum { LOADS = (BATCH * IW * VECTORS + THREADS - 1) / THREADS };  // vectors of a thread
+enum { MAPS0 = 1 };                      // that the prologue reads
+enum { RAW_MAP = LOADS * THREADS };      // vectors of a map that are on their way
 enum { WIDTH = TILE_W, ROWS = THREADS / (TILE_W / RX_LANES) };  // threads, where they add up
 enum { SUMMED = (ROWS * (2 * WIDTH + 1) + 3) / 4 };  // units that sums take
 enum { HELD = PLANES * PLANE };          // units of the ring
+enum { WEIGHTS = TILE_W / SLICE * KSTEPS * (TILES / 2) * 32 };  // units of weights
 //@ end
 
 #include "tile_simt.cuh"  //@ tile
@@ -127,6 +130,14 @@ put(uint4 *ring, int vector, int row, int pixel, uint4 v)
     //@ end
 }
 
+// Whether the map has element `at` of a batch of rows, of which `first` is the first.
+static __device__ __forceinline__ int
+is_read(int at, int first)
+{
+    const int ih = first + at / IW;
+    return at < BATCH * IW && ih >= 0 && ih / APART < IH && ih % APART == 0;
+}
+
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 RX_KERNEL(int n,      // images
           int n_parts,  // that sums are split into, one a block
@@ -136,10 +147,9 @@ RX_KERNEL(int n,      // images
           unsigned short *__restrict__ y0)        // [N][6][6][64]
           //@ end
 {
-    __shared__ __align__(128) uint4 ring[SUMMED > HELD ? SUMMED : HELD];  //@ when stats
-    __shared__ __align__(128) uint4 ring[HELD];  //@ when not stats
-    float *const shared = (float *)ring;  //@ when stats
-    __shared__ __align__(16) uint4 weights[TILE_W / SLICE * KSTEPS * (TILES / 2) * 32];
+    RX_DYNAMIC_SHARED(uint4, weights);  // [WEIGHTS], then the ring [HELD], raw [MAPS0][RAW_MAP]
+    uint4 *const ring = weights + WEIGHTS, *const raw = ring + HELD;
+    float *const shared = (float *)ring;  // sums, in the end  //@ when stats
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const int slice = warp % (TILE_W / SLICE), mine = warp / (TILE_W / SLICE);
     const int first_channel = blockIdx.y * TILE_W;
@@ -157,7 +167,7 @@ RX_KERNEL(int n,      // images
     //@ end
 
     // 1. Weights as products want them, and a ring of zeros: padding is never written.
-    for (int i = warp; i < TILE_W / SLICE * KSTEPS * (TILES / 2); i += THREADS / 32) {
+    for (int i = warp; i < WEIGHTS / 32; i += THREADS / 32) {
         const int from = first_channel + i / (KSTEPS * (TILES / 2)) * SLICE;
         const int kstep = i / (TILES / 2) % KSTEPS, tile = i % (TILES / 2) * 2;
         const uint2 even = weights_of(w, from, tile, kstep, lane);
@@ -172,25 +182,22 @@ RX_KERNEL(int n,      // images
         const int image = strip / STRIPS, top = strip % STRIPS * TILE_P;
         const int bottom = min(top + TILE_P, (int)YH);
         for (int batch = 0; batch < STEPS + 2; batch++) {
-            // 2. The batch's rows, which start above the strip: what is missing of them is zero.
-            const int above = (batch - 1) * BATCH + HALO;
-            uint4 staged[LOADS];
-            const int channel = first_channel + threadIdx.x % VECTORS * RX_LANES;
-            //@ prologue_begin 0 channel=channel
-            //@ end
+            // 2. The batch's rows, which start above the strip, are copied as they lie in memory.
+            const int above = (batch - 1) * BATCH + HALO, loader = rx_opaque(threadIdx.x);
+            const int channel = first_channel + loader % VECTORS * RX_LANES;
 #pragma unroll
             for (int i = 0; i < LOADS; i++) {
-                const int at = (i * THREADS + threadIdx.x) / VECTORS;
-                const int ih = top * STEP - PAD + above + at / IW, h = ih / APART, v = at % IW;
-                staged[i] = {0, 0, 0, 0};
-                if (at >= BATCH * IW || batch > STEPS || ih < 0 || h >= IH || ih % APART != 0)
-                    continue;
-                const long long in = ((long long)image * IH + h) * IW + v;
-                //@ prologue 0 pixel=in channel=channel held=1 into=x
-                const rx_v x = rx_load_bf16(x0 + in * C + channel);
+                const int at = (i * THREADS + loader) / VECTORS;
+                const int inside = batch <= STEPS && is_read(at, top * STEP - PAD + above);
+                const int h = (top * STEP - PAD + above + at / IW) / APART;
+                const long long in = inside ? ((long long)image * IH + h) * IW + at % IW : 0;
+                const int bytes = inside ? 2 * RX_LANES : 0;
+                uint4 *const to = raw + i * THREADS + loader;
+                //@ copy 0 pixel=in channel=channel to=to apart=RAW_MAP bytes=bytes
+                rx_cp_async16(to, x0 + in * C + channel, bytes);
                 //@ end
-                staged[i] = rx_pack8(x);
             }
+            rx_cp_commit();
             // 3. The products of a step whose rows have come.
             const int step = batch - 2;
             for (int tile = mine; step >= 0 && tile < MTILES; tile += TILE_N) {
@@ -237,13 +244,27 @@ RX_KERNEL(int n,      // images
                     //@ end
                 }
             }
-            // 5. The batch goes to rows that no step reads now.
+            // 5. What this thread copied goes, through the prologue, to rows that no step reads now;
+            // what is missing of the map is zero after it.
+            rx_cp_wait<0>();
+            const int storer = rx_opaque(threadIdx.x), vector = storer % VECTORS;
+            //@ prologue_begin 0 channel=(first_channel+vector*RX_LANES)
+            //@ end
 #pragma unroll
             for (int i = 0; i < LOADS; i++) {
-                const int item = i * THREADS + threadIdx.x, at = item / VECTORS;
-                const int to = above + at / IW;
-                if (at < BATCH * IW && batch <= STEPS && to >= 0)
-                    put(ring, item % VECTORS, to % RING, at % IW, staged[i]);
+                const int at = (i * THREADS + storer) / VECTORS, to = above + at / IW;
+                const int inside = is_read(at, top * STEP - PAD + above);
+                if (at >= BATCH * IW || batch > STEPS || to < 0)
+                    continue;
+                uint4 as_read[MAPS0];
+#pragma unroll
+                for (int m = 0; m < MAPS0; m++)
+                    as_read[m] = rx_load16(raw + m * RAW_MAP + i * THREADS + storer);
+                //@ prologue 0 pixel=(((long long)image * IH + (top * STEP - PAD + to) / APART) * IW + at % IW) channel=(first_channel+vector*RX_LANES) held=1 raw=as_read once=inside into=x
+                const rx_v x = rx_widen8(as_read[0]);
+                //@ end
+                const uint4 item = rx_pack8(x), zero = {0, 0, 0, 0};
+                put(ring, vector, to % RING, at % IW, inside ? item : zero);
             }
             __syncthreads();
         }

@@ -37,34 +37,32 @@ RX_KERNEL(int n,      // images
     //@ end
 
     for (int first = blockIdx.x * TILE_P; first < pixels; first += gridDim.x * TILE_P)
-        for (int i = row; i < TILE_P && first + i < pixels && c < K; i += ROWS) {
-            const int pixel = first + i;
+        for (int p = row; p < TILE_P && first + p < pixels && c < K; p += ROWS) {
+            const int pixel = first + p;
             const long long out = pixel;
             const int image = pixel / (OH * OW), oh = pixel / OW % OH, ow = pixel % OW;
-            // 1. The best of the window, which starts below everything.
+            // 1. The best of the window, which starts below everything. All taps are loaded at
+            // once; for those beside the map its first one is.
             rx_v best = rx_set1(__uint_as_float(0xff800000u));
             int won[RX_LANES] = {};  //@ when index
-            for (int r = 0; r < R; r++)
-                for (int s = 0; s < S; s++) {
-                    const int h = oh * ST + r - P, w = ow * ST + s - P;
-                    if (h < 0 || h >= H || w < 0 || w >= W)
-                        continue;
-                    const long long at = ((long long)image * H + h) * W + w;
-                    //@ prologue 0 pixel=at channel=c into=x
-                    const rx_v x = rx_load(x0 + at * C + c);
-                    //@ end
-            #pragma unroll
-                    for (int l = 0; l < RX_LANES; l++) {
-                        const int wins = x.v[l] > best.v[l];
-                        won[l] = wins ? r * S + s : won[l];  //@ when index
-                        best.v[l] = wins ? x.v[l] : best.v[l];
-                    }
+#pragma unroll
+            for (int i = 0; i < R * S; i++) {
+                const int h = oh * ST + i / S - P, w = ow * ST + i % S - P;
+                const int inside = h >= 0 && h < H && w >= 0 && w < W;
+                const long long at = inside ? ((long long)image * H + h) * W + w : 0;
+                //@ prologue 0 pixel=at channel=c into=x
+                const rx_v x = rx_load(x0 + at * C + c);
+                //@ end
+#pragma unroll
+                for (int l = 0; l < RX_LANES; l++) {
+                    const int wins = inside && x.v[l] > best.v[l];
+                    won[l] = wins ? i : won[l];  //@ when index
+                    best.v[l] = wins ? x.v[l] : best.v[l];
                 }
+            }
             // 2. Epilogue.
             //@ if index
-            #pragma unroll
-            for (int l = 0; l < RX_LANES; l++)
-                winner[out * K + c + l] = (unsigned char)won[l];
+            rx_store_bytes(winner + out * K + c, won);
             //@ end
             //@ epilogue pixel=out channel=c acc=best
             rx_store(y0 + out * K + c, best);

@@ -13,11 +13,13 @@ enum { RX_LANES = 4 };                   // channels of a thread
 enum { WIDTH = TILE_W };                 // channels of a row of threads
 enum { COLUMNS = TILE_W / RX_LANES };    // threads of a row
 enum { ROWS = THREADS / COLUMNS };       // rows of threads
+enum { NEAR = (R + ST - 1) / ST };       // windows above each other that a pixel can lie in
+enum { BESIDE = (S + ST - 1) / ST };     // and side by side
 //@ end
 
 #include "tile_simt.cuh"  //@ tile
 
-extern "C" __global__ void __launch_bounds__(THREADS, 2)
+extern "C" __global__ void __launch_bounds__(THREADS, 3)
 RX_KERNEL(int n,      // images
           int n_parts,  // that sums are split into, one a block
           //@ operands
@@ -37,25 +39,27 @@ RX_KERNEL(int n,      // images
     //@ end
 
     for (int first = blockIdx.x * TILE_P; first < pixels; first += gridDim.x * TILE_P)
-        for (int i = row; i < TILE_P && first + i < pixels && c < C; i += ROWS) {
-            const int pixel = first + i;
+        for (int p = row; p < TILE_P && first + p < pixels && c < C; p += ROWS) {
+            const int pixel = first + p;
             const long long in = pixel;
             const int image = pixel / (H * W), h = pixel / W % H, w = pixel % W;
-            // 1. Windows whose tap (r, s) is this pixel.
+            // 1. Windows whose tap (r, s) is this pixel. All are loaded at once; for those
+            // that do not exist the map's first one is.
             rx_v sum = rx_zero();
-            for (int r = (h + P) % ST; r < R && r <= h + P; r += ST)
-                for (int s = (w + P) % ST; s < S && s <= w + P; s += ST) {
-                    const int oh = (h + P - r) / ST, ow = (w + P - s) / ST;
-                    if (oh >= OH || ow >= OW)
-                        continue;
-                    const long long at = ((long long)image * OH + oh) * OW + ow;
-                    //@ prologue 0 pixel=at channel=c into=x
-                    const rx_v x = rx_load(x0 + at * K + c);
-                    //@ end
-            #pragma unroll
-                    for (int l = 0; l < RX_LANES; l++)
-                        sum.v[l] += winner[at * C + c + l] == r * S + s ? x.v[l] : 0.0f;
-                }
+#pragma unroll
+            for (int i = 0; i < NEAR * BESIDE; i++) {
+                const int r = (h + P) % ST + i / BESIDE * ST, s = (w + P) % ST + i % BESIDE * ST;
+                const int oh = (h + P - r) / ST, ow = (w + P - s) / ST;
+                const int inside = r < R && r <= h + P && oh < OH && s < S && s <= w + P && ow < OW;
+                const long long at = inside ? ((long long)image * OH + oh) * OW + ow : 0;
+                const rx_bytes won = rx_load_bytes(winner + at * C + c);
+                //@ prologue 0 pixel=at channel=c into=x
+                const rx_v x = rx_load(x0 + at * K + c);
+                //@ end
+#pragma unroll
+                for (int l = 0; l < RX_LANES; l++)
+                    sum.v[l] += inside && rx_byte(won, l) == r * S + s ? x.v[l] : 0.0f;
+            }
             // 2. Epilogue.
             //@ epilogue pixel=in channel=c acc=sum
             rx_store(y0 + in * C + c, sum);

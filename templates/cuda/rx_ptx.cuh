@@ -297,11 +297,14 @@ rx_opaque(int x)
 }
 #endif
 
-//@ part rx_load4
-// Two bf16 of shared memory at once.
+//@ part rx_word
+// Four bytes at once, of whatever type they are.
 #ifdef RX_EMULATED
 typedef unsigned rx_word __attribute__((may_alias));
+#endif
 
+//@ part rx_load4
+#ifdef RX_EMULATED
 static __forceinline__ unsigned
 rx_load4(const void *p)
 {
@@ -312,6 +315,21 @@ static __device__ __forceinline__ unsigned
 rx_load4(const void *p)
 {
     return *(const unsigned *)p;
+}
+#endif
+
+//@ part rx_store4
+#ifdef RX_EMULATED
+static __forceinline__ void
+rx_store4(void *p, unsigned v)
+{
+    *(rx_word *)p = v;
+}
+#else
+static __device__ __forceinline__ void
+rx_store4(void *p, unsigned v)
+{
+    *(unsigned *)p = v;
 }
 #endif
 

@@ -136,6 +136,56 @@ rx_widen_bf16(rx_v &a, int i, unsigned pair)
     a.v[i + 1] = __uint_as_float(pair & 0xffff0000u);
 }
 
+//@ part rx_bytes
+// A byte of each channel of a vector, in words.
+struct rx_bytes {
+    unsigned word[(RX_LANES + 3) / 4];
+};
+
+//@ part rx_load_bytes
+static __device__ __forceinline__ rx_bytes
+rx_load_bytes(const unsigned char *p)
+{
+    rx_bytes r;
+    if constexpr (RX_LANES == 8) {
+        const uint2 u = rx_load8(p);
+        r.word[0] = u.x;
+        r.word[1] = u.y;
+    } else if constexpr (RX_LANES == 4) {
+        r.word[0] = rx_load4(p);
+    } else {
+        r.word[0] = *p;
+    }
+    return r;
+}
+
+//@ part rx_byte
+static __device__ __forceinline__ int
+rx_byte(const rx_bytes &a, int lane)
+{
+    return a.word[lane / 4] >> lane % 4 * 8 & 255;
+}
+
+//@ part rx_store_bytes
+static __device__ __forceinline__ void
+rx_store_bytes(unsigned char *p, const int (&value)[RX_LANES])
+{
+    if constexpr (RX_LANES % 4 == 0) {
+        unsigned word[RX_LANES / 4] = {};
+#pragma unroll
+        for (int i = 0; i < RX_LANES; i++)
+            word[i / 4] |= (unsigned)value[i] << i % 4 * 8;
+        if constexpr (RX_LANES == 8)
+            rx_store8(p, {word[0], word[1]});
+        else
+            rx_store4(p, word[0]);
+    } else {
+#pragma unroll
+        for (int l = 0; l < RX_LANES; l++)
+            p[l] = (unsigned char)value[l];
+    }
+}
+
 //@ part rx_widen8
 // Eight channels of a map in bf16.
 static __device__ __forceinline__ rx_v

@@ -5,9 +5,7 @@
 #include <string.h>
 
 #include "gen/target/cuda/cuda.h"
-#include "gen/target/cuda/few.h"
-#include "gen/target/cuda/grouped.h"
-#include "gen/target/cuda/grouped_wgrad.h"
+#include "gen/target/cuda/strips.h"
 #include "runtime/weights.h"
 
 enum { WARP = 32, THREADS_MAX = 1024, DEPTH = 16, TILE_ROWS_MAX = 16 };
@@ -225,29 +223,9 @@ flat(const struct question *q)
 }
 
 static int
-grouped(const struct question *q)
+strips(const struct question *q)
 {
-    const char *why = rx_cuda_grouped_problem(q->problem);
-    if (why == NULL)
-        why = rx_cuda_grouped_config(q->problem, q->config);
-    return why == NULL || no(q, "%s", why);
-}
-
-static int
-grouped_wgrad(const struct question *q)
-{
-    const char *why = rx_cuda_grouped_wgrad_problem(q->problem);
-    if (why == NULL)
-        why = rx_cuda_grouped_wgrad_config(q->machine, q->problem, q->config);
-    return why == NULL || no(q, "%s", why);
-}
-
-static int
-few(const struct question *q)
-{
-    const char *why = rx_cuda_few_problem(q->problem);
-    if (why == NULL)
-        why = rx_cuda_few_config(q->machine, q->problem, q->config);
+    const char *why = rx_cuda_strips_refuse(q->machine, q->problem, q->config);
     return why == NULL || no(q, "%s", why);
 }
 
@@ -266,16 +244,16 @@ static const struct rule {
     {"conv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, product},
     {"conv_wgrad.row", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, dense_rows},
     {"conv_fwd.mma", RX_PROBLEM_CONV_FWD, RX_LAYOUT_PANEL, mma},
-    {"conv_fwd.few.mma", RX_PROBLEM_CONV_FWD, RX_LAYOUT_PANEL, few},
+    {"conv_fwd.few.mma", RX_PROBLEM_CONV_FWD, RX_LAYOUT_PANEL, strips},
     {"conv_dgrad.mma", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_PANEL, mma},
     {"conv_wgrad.mma", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, mma},
     {"gconv_fwd", RX_PROBLEM_CONV_FWD, RX_LAYOUT_LANES, pixels},
     {"gconv_dgrad", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_LANES, pixels},
     {"gconv_wgrad.row", RX_PROBLEM_CONV_WGRAD, ANY_LAYOUT, group_rows},
     {"gconv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_LANES, pixels},
-    {"gconv_fwd.mma", RX_PROBLEM_CONV_FWD, ANY_LAYOUT, grouped},
-    {"gconv_dgrad.mma", RX_PROBLEM_CONV_DGRAD, ANY_LAYOUT, grouped},
-    {"gconv_wgrad.mma", RX_PROBLEM_CONV_WGRAD, ANY_LAYOUT, grouped_wgrad},
+    {"gconv_fwd.mma", RX_PROBLEM_CONV_FWD, ANY_LAYOUT, strips},
+    {"gconv_dgrad.mma", RX_PROBLEM_CONV_DGRAD, ANY_LAYOUT, strips},
+    {"gconv_wgrad.mma", RX_PROBLEM_CONV_WGRAD, ANY_LAYOUT, strips},
     {"maxpool", RX_PROBLEM_MAXPOOL, ANY_LAYOUT, pixels},
     {"maxpool_grad", RX_PROBLEM_MAXPOOL_GRAD, ANY_LAYOUT, pixels},
     {"gap", RX_PROBLEM_GAP, ANY_LAYOUT, pixels},
@@ -316,9 +294,8 @@ rx_cuda_applicable(const struct rx_machine *machine, const struct rx_problem *pr
     if (rule->layout != ANY_LAYOUT && rule->layout != (int)rx_weights_layout(&problem->geometry))
         return no(&q, "weights of groups of at most %d channels lie otherwise than of wide ones",
                   RX_LANES_GROUP_MAX);
-    const int own_vectors = rule->check == flat || rule->check == dense_rows ||
-                            rule->check == grouped || rule->check == grouped_wgrad ||
-                            rule->check == few;
+    const int own_vectors =
+        rule->check == flat || rule->check == dense_rows || rule->check == strips;
     if (config->lanes < 1 || (!own_vectors && !rx_cuda_lanes_fit(problem, config->lanes)))
         return no(&q, "channels and pitches are no whole vectors of %d", config->lanes);
     if (config->tile_pixels < 1 || config->tile_pixels > PIXELS_MAX)

@@ -197,7 +197,7 @@ add_grouped(struct list *list)
     enum { N_PARTS = 3, N_ROWS = 5, N_WARPS = 4, N_CHANNELS = 3 };
     const struct rx_problem *p = list->problem;
     const int back = p->op == RX_PROBLEM_CONV_DGRAD, h = back ? p->geometry.h : p->geometry.oh;
-    if (p->op == RX_PROBLEM_CONV_WGRAD || rx_cuda_grouped_problem(p) != NULL)
+    if (p->op == RX_PROBLEM_CONV_WGRAD || rx_cuda_grouped_fwd.problem(p) != NULL)
         return;
     for (int i = 0; i < N_PARTS * N_ROWS; i++)
         for (int j = 0; j < N_WARPS * N_CHANNELS; j++) {
@@ -209,7 +209,7 @@ add_grouped(struct list *list)
                 .tile_n = warps[j % N_WARPS],
                 .tile_w = channels[j / N_WARPS],
             };
-            if (rx_cuda_grouped_block(p, &config) >= GROUPED_THREADS && !spills(p, &config))
+            if (rx_cuda_block(p, &config) >= GROUPED_THREADS && !spills(p, &config))
                 add(list, &config);
         }
 }
@@ -222,7 +222,7 @@ add_grouped_wgrad(struct list *list)
     static const int channels[] = {16, 32, 64};
     enum { N_PARTS = 3, N_ROWS = 4, N_WARPS = 3, N_CHANNELS = 3 };
     const struct rx_problem *p = list->problem;
-    if (p->op != RX_PROBLEM_CONV_WGRAD || rx_cuda_grouped_wgrad_problem(p) != NULL)
+    if (p->op != RX_PROBLEM_CONV_WGRAD || rx_cuda_grouped_wgrad.problem(p) != NULL)
         return;
     for (int i = 0; i < N_PARTS * N_ROWS; i++)
         for (int j = 0; j < N_WARPS * N_CHANNELS; j++) {
@@ -234,7 +234,7 @@ add_grouped_wgrad(struct list *list)
                 .tile_n = warps[j % N_WARPS],
                 .tile_w = channels[j / N_WARPS],
             };
-            if (rx_cuda_grouped_wgrad_block(p, &config) >= GROUPED_THREADS)
+            if (rx_cuda_block(p, &config) >= GROUPED_THREADS)
                 add(list, &config);
         }
 }
@@ -246,7 +246,7 @@ add_few(struct list *list)
     static const int parts[] = {1, 2, 4}, rows[] = {1, 2, 4, 8}, warps[] = {4, 6, 7, 8};
     enum { N_PARTS = 3, N_ROWS = 4, N_WARPS = 4, WIDEST = 64, SLICE = 32 };
     const struct rx_geometry *g = &list->problem->geometry;
-    if (list->problem->op != RX_PROBLEM_CONV_FWD || rx_cuda_few_problem(list->problem) != NULL)
+    if (list->problem->op != RX_PROBLEM_CONV_FWD || rx_cuda_few_fwd.problem(list->problem) != NULL)
         return;
     for (int i = 0; i < N_PARTS * N_ROWS * N_WARPS; i++)
         add(list, &(struct rx_config){

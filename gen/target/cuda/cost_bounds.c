@@ -4,9 +4,7 @@
 
 #include "gen/target/cuda/cost.h"
 #include "gen/target/cuda/cuda.h"
-#include "gen/target/cuda/few.h"
-#include "gen/target/cuda/grouped.h"
-#include "gen/target/cuda/grouped_wgrad.h"
+#include "gen/target/cuda/strips.h"
 #include "runtime/weights.h"
 
 enum { WARP = 32, QUARTERS = 4 };  // of a multiprocessor, each with its registers and its warps
@@ -14,7 +12,6 @@ enum { REGISTERS = 64 << 10, REGISTERS_MAX = 255 };  // of a multiprocessor, of 
 enum { REGISTERS_UNIT = 8, SHARED_UNIT = 128 };      // that are given out together
 enum { SHARED_SYSTEM = 1 << 10 };                    // of each block
 enum { PRODUCT_DEPTH = 16 };                         // of a stage
-enum { SIMPLE_RESIDENT = 2, STRIP_THREADS = 384 };
 enum { REGISTERS_BESIDES = 64, REGISTERS_OF_STATS = 32, REGISTERS_OF_FLAT = 32 };
 
 static int
@@ -27,17 +24,15 @@ larger(int a, int b)
 static int
 resident(const struct rx_problem *p, const struct rx_config *c, int block)
 {
-    if (rx_cuda_is_grouped(c))
-        return rx_cuda_grouped_resident(p, c);
-    if (rx_cuda_is_few(c) || rx_cuda_is_grouped_wgrad(c))
-        return STRIP_THREADS / block;
+    if (rx_cuda_strips(c) != NULL)
+        return rx_cuda_strips(c)->threads / block;
     if (rx_cuda_is_row(c))
         return rx_cuda_row_threads(p, c) / block;
     if (rx_cuda_is_mma(c))
         return rx_cuda_mma_resident(p, c);
     if (c->tile_m > 0)
         return c->tile_m * c->tile_n * c->lanes > 32 || c->lanes == 1 ? 1 : 2;
-    return SIMPLE_RESIDENT;
+    return rx_cuda_simple_resident(p);
 }
 
 static int
@@ -95,8 +90,6 @@ shared_bytes(const struct rx_kernel *k)
     const struct rx_problem *p = k->problem;
     const struct rx_config *c = &k->config;
 
-    if (rx_cuda_is_grouped(c))
-        return rx_cuda_grouped_shared(p, c);
     if (rx_cuda_is_mma(c))
         return k->shared_bytes;
     if (rx_cuda_is_row(c))

@@ -27,6 +27,13 @@ taps(const struct rx_problem *p)
     }
 }
 
+// Maximum pooling loads all that it looks at before it looks.
+static int
+pooling(const struct rx_problem *p)
+{
+    return p->op == RX_PROBLEM_MAXPOOL || p->op == RX_PROBLEM_MAXPOOL_GRAD;
+}
+
 // Multiply-adds of a thread for each vector of results, and vectors of weights that it loads.
 static void
 products_of(const struct rx_problem *p, const struct rx_config *c, double *products, double *loads)
@@ -62,8 +69,9 @@ rx_cuda_work_pixels(const struct rx_cuda_share *s, struct rx_cuda_work *w)
         rx_cuda_chain_instructions(p, &p->prologue[1], c->lanes) +
         rx_cuda_chain_instructions(p, &p->epilogue, c->lanes) + products + weights + ADDRESS;
     const double threads = (double)w->blocks * k->block;
-    w->rounds = pixels * inputs;
-    w->round_cycles = instructions / inputs * CYCLES_APART;
+    const double apart = pooling(p) ? 1 : inputs;
+    w->rounds = pixels * apart;
+    w->round_cycles = instructions / apart * CYCLES_APART;
     w->issued = threads * pixels * instructions / WARP;
     w->cache_bytes = threads * pixels * c->lanes * moved;
     w->port_bytes = threads * pixels * (c->lanes * moved + weights * 16);

@@ -5,9 +5,7 @@
 #include "gen/select/problem.h"
 #include "gen/target/cuda/cost.h"
 #include "gen/target/cuda/cuda.h"
-#include "gen/target/cuda/few.h"
-#include "gen/target/cuda/grouped.h"
-#include "gen/target/cuda/grouped_wgrad.h"
+#include "gen/target/cuda/strips.h"
 #include "runtime/weights.h"
 
 // Instructions of a step for one lane; what a load or a store takes besides.
@@ -80,7 +78,7 @@ static double
 read_again(const struct rx_kernel *k, int images, const struct rx_target_device_data *d)
 {
     const struct rx_problem *p = k->problem;
-    if (p->op > RX_PROBLEM_CONV_DGRAD || k->parts > 0 || rx_cuda_is_grouped(&k->config))
+    if (p->op > RX_PROBLEM_CONV_DGRAD || k->parts > 0)
         return 0;
     const struct rx_geometry *g = &p->geometry;
     const int back = p->op == RX_PROBLEM_CONV_DGRAD, groups = g->groups;
@@ -109,12 +107,8 @@ static void
 add_family(const struct rx_cuda_share *share, struct rx_cuda_work *w)
 {
     const struct rx_config *c = &share->kernel->config;
-    if (rx_cuda_is_grouped(c))
-        rx_cuda_work_grouped(share, w);
-    else if (rx_cuda_is_grouped_wgrad(c))
-        rx_cuda_work_grouped_wgrad(share, w);
-    else if (rx_cuda_is_few(c))
-        rx_cuda_work_few(share, w);
+    if (rx_cuda_strips(c) != NULL)
+        rx_cuda_strips(c)->work(share, w);
     else if (rx_cuda_is_mma(c))
         rx_cuda_work_mma(share, w);
     else if (rx_cuda_is_row(c))

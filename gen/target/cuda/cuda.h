@@ -53,6 +53,10 @@ void
 rx_cuda_mma_ring(const struct rx_machine *machine, const struct rx_problem *problem,
                  const struct rx_config *config, int *stages, int *bytes);
 
+// Blocks of a kernel that does not multiply, as its launch bounds have it.
+int
+rx_cuda_simple_resident(const struct rx_problem *problem);
+
 // Whether the epilogue takes sums, of which each block writes a part.
 int
 rx_cuda_has_sums(const struct rx_problem *problem);

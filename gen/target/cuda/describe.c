@@ -5,9 +5,7 @@
 #include "gen/select/name.h"
 #include "gen/target/cuda/cuda.h"
 #include "gen/target/cuda/device.h"
-#include "gen/target/cuda/few.h"
-#include "gen/target/cuda/grouped.h"
-#include "gen/target/cuda/grouped_wgrad.h"
+#include "gen/target/cuda/strips.h"
 #include "runtime/weights.h"
 
 enum { WARP = 32, BLOCK = 256, LOSS_BLOCK = 128, ROW_BLOCK = 128 };  // threads
@@ -19,7 +17,7 @@ enum { RESERVED = 1 << 10 };  // bytes that each block takes besides
 enum { SUMS_OF_PRODUCT = 16, SUMS_MANY = 64, SUMS_FEW = 32 };
 enum { THREADS = 512, WIDE_THREADS = 384, WIDEST_THREADS = 256 };
 
-enum { BLOCKS_A_MULTIPROCESSOR = 2 };  // that should run at least
+enum { BLOCKS_A_MULTIPROCESSOR = 2, BLOCKS_OF_MAXPOOL_GRAD = 3 };  // by their launch bounds
 enum { PARTS_MAX = 512, WEIGHTS_PARTS_MAX = 64 };
 enum { PARTS_FLOATS_MAX = 1 << 22 };  // of small weights there may be more parts, up to this in all
 
@@ -98,12 +96,8 @@ rx_cuda_flat_units(enum rx_problem_op op)
 int
 rx_cuda_block(const struct rx_problem *p, const struct rx_config *config)
 {
-    if (rx_cuda_is_grouped(config))
-        return rx_cuda_grouped_block(p, config);
-    if (rx_cuda_is_grouped_wgrad(config))
-        return rx_cuda_grouped_wgrad_block(p, config);
-    if (rx_cuda_is_few(config))
-        return WARP * config->tile_n;
+    if (rx_cuda_strips(config) != NULL)
+        return rx_cuda_strips(config)->block(p, config);
     if (rx_cuda_is_mma(config))
         return WARP * (config->tile_pixels / (RX_CUDA_MMA_ROWS * config->tile_m)) *
                (config->tile_w / (RX_CUDA_MMA_COLUMNS * config->tile_n));
@@ -132,12 +126,8 @@ int
 rx_cuda_columns(const struct rx_problem *p, const struct rx_config *config)
 {
     const struct rx_geometry *g = &p->geometry;
-    if (rx_cuda_is_grouped(config))
-        return rx_cuda_grouped_columns(p, config);
-    if (rx_cuda_is_grouped_wgrad(config))
-        return g->c / config->tile_w;
-    if (rx_cuda_is_few(config))
-        return rx_cuda_few_columns(p, config);
+    if (rx_cuda_strips(config) != NULL)
+        return rx_cuda_strips(config)->columns(p, config);
     if (config->tile_m > 0)
         return product_columns(p, config);
     if (config->tile_w == 0)
@@ -207,21 +197,25 @@ most_weights_parts(const struct rx_problem *p)
     return most < PARTS_MAX ? (int)most : PARTS_MAX;
 }
 
+int
+rx_cuda_simple_resident(const struct rx_problem *p)
+{
+    return p->op == RX_PROBLEM_MAXPOOL_GRAD ? BLOCKS_OF_MAXPOOL_GRAD : BLOCKS_A_MULTIPROCESSOR;
+}
+
 // Blocks of a multiprocessor that run at once: of those that hold their sums until the end, there
 // are no more, as few more would take as long as twice as many.
 static int
 resident(const struct rx_machine *machine, const struct rx_kernel *k)
 {
     const struct rx_config *c = &k->config;
-    if (rx_cuda_is_grouped(c))
-        return rx_cuda_grouped_resident(k->problem, c);
-    if (rx_cuda_is_grouped_wgrad(c))
-        return rx_cuda_grouped_wgrad_resident(machine, k->problem, c);
-    if (rx_cuda_is_few(c))
-        return rx_cuda_few_resident(machine, k->problem, c);
+    if (rx_cuda_strips(c) != NULL)
+        return rx_cuda_strips_resident(machine, k->problem, c);
     if (rx_cuda_is_row(c))
         return rx_cuda_row_threads(k->problem, c) / k->block;
-    return rx_cuda_is_mma(c) ? rx_cuda_mma_resident(k->problem, c) : BLOCKS_A_MULTIPROCESSOR;
+    if (rx_cuda_is_mma(c))
+        return rx_cuda_mma_resident(k->problem, c);
+    return rx_cuda_simple_resident(k->problem);
 }
 
 // Enough for all multiprocessors; each part of a weight gradient is as large as the weights, so
@@ -256,21 +250,6 @@ formed_count(const struct rx_kernel *k)
     return rx_weights_count_of(transposes ? &turned : g, dtype) / k->config.lanes;
 }
 
-// Whether a block walks down the rows of strips.
-static int
-walks_strips(const struct rx_config *c)
-{
-    return rx_cuda_is_grouped(c) || rx_cuda_is_grouped_wgrad(c) || rx_cuda_is_few(c);
-}
-
-static int
-strips(const struct rx_problem *p, const struct rx_config *c)
-{
-    if (rx_cuda_is_grouped_wgrad(c))
-        return rx_cuda_grouped_wgrad_strips(p, c);
-    return rx_cuda_is_few(c) ? rx_cuda_few_strips(p, c) : rx_cuda_grouped_strips(p, c);
-}
-
 // Units of the grid: tiles of pixels, images of a pooling over all of them, elements.
 static void
 set_grid(struct rx_kernel *k)
@@ -279,8 +258,8 @@ set_grid(struct rx_kernel *k)
     const struct rx_geometry *g = &p->geometry;
     k->task_divisor = k->config.tile_pixels;
     k->columns = rx_cuda_columns(p, &k->config);
-    if (walks_strips(&k->config)) {
-        k->task_image = strips(p, &k->config);
+    if (rx_cuda_strips(&k->config) != NULL) {
+        k->task_image = rx_cuda_strips(&k->config)->strips(p, &k->config);
         k->task_divisor = 1;
         return;
     }
@@ -320,11 +299,9 @@ rx_cuda_launch(const struct rx_machine *machine, struct rx_kernel *k)
 {
     set_grid(k);
     k->block = rx_cuda_block(k->problem, &k->config);
-    if (rx_cuda_is_few(&k->config))
-        k->shared_bytes = rx_cuda_few_shared(k->problem, &k->config);
-    else if (rx_cuda_is_grouped_wgrad(&k->config))
-        k->shared_bytes = rx_cuda_grouped_wgrad_shared(k->problem, &k->config);
-    else if (rx_cuda_is_mma(&k->config) && !rx_cuda_is_grouped(&k->config))
+    if (rx_cuda_strips(&k->config) != NULL)
+        k->shared_bytes = rx_cuda_strips(&k->config)->shared(k->problem, &k->config);
+    else if (rx_cuda_is_mma(&k->config))
         rx_cuda_mma_ring(machine, k->problem, &k->config, &k->stages, &k->shared_bytes);
     k->gemm = rx_cuda_gemm(k->problem);
     k->parts = parts(machine, k);

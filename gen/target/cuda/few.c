@@ -7,10 +7,9 @@
 
 enum { WARP = 32, VECTOR = 8, SLICE = 32, TILE = 32, VECTOR_BYTES = 16 };
 enum { WARPS_MAX = 8, THREADS_MAX = 384, ROWS_MAX = 16, HELD_MAX = 16 };  // floats on their way
-enum { OUTPUTS_MAX = 64 };    // of a block: sums of a thread
-enum { PRODUCTS_MAX = 64 };   // one after the other, which are unrolled
-enum { RESERVED = 1 << 10 };  // bytes that each block takes besides
-enum { SUMS_A_LANE = 3 };     // statistics of a channel
+enum { OUTPUTS_MAX = 64 };   // of a block: sums of a thread
+enum { PRODUCTS_MAX = 64 };  // one after the other, which are unrolled
+enum { SUMS_A_LANE = 3 };    // statistics of a channel
 
 // The template's constants of these names.
 struct ring {
@@ -60,41 +59,33 @@ ring_of(const struct rx_geometry *g, const struct rx_config *c)
     return r;
 }
 
-int
-rx_cuda_is_few(const struct rx_config *config)
+static int
+block_of(const struct rx_problem *p, const struct rx_config *c)
 {
-    return strcmp(config->skeleton, "conv_fwd.few.mma") == 0;
+    (void)p;
+    return WARP * c->tile_n;
 }
 
-int
-rx_cuda_few_columns(const struct rx_problem *p, const struct rx_config *c)
+static int
+columns(const struct rx_problem *p, const struct rx_config *c)
 {
     return (p->geometry.k + c->tile_w - 1) / c->tile_w;
 }
 
-int
-rx_cuda_few_strips(const struct rx_problem *p, const struct rx_config *c)
+static int
+strips(const struct rx_problem *p, const struct rx_config *c)
 {
     return (p->geometry.oh + c->tile_pixels - 1) / c->tile_pixels;
 }
 
-int
-rx_cuda_few_shared(const struct rx_problem *p, const struct rx_config *c)
+static int
+shared_bytes(const struct rx_problem *p, const struct rx_config *c)
 {
     const struct ring r = ring_of(&p->geometry, c);
     const int factors = c->tile_w / SLICE * r.ksteps * 2 * WARP * VECTOR_BYTES;
     const int held = (r.rows + r.again) * r.pitch * 2;
     const int summed = SUMS_A_LANE * c->tile_n * SLICE * (int)sizeof(float);
     return larger(factors + held, summed);
-}
-
-int
-rx_cuda_few_resident(const struct rx_machine *machine, const struct rx_problem *p,
-                     const struct rx_config *c)
-{
-    const int by_threads = THREADS_MAX / rx_cuda_block(p, c);
-    const int by_shared = machine->shared_bytes / (rx_cuda_few_shared(p, c) + RESERVED);
-    return by_threads < by_shared ? by_threads : by_shared;
 }
 
 // Maps that are written are bf16 in whole vectors.
@@ -110,8 +101,8 @@ outputs_fit(const struct rx_problem *p)
     return p->geometry.k % VECTOR == 0;
 }
 
-const char *
-rx_cuda_few_problem(const struct rx_problem *p)
+static const char *
+why_no_problem(const struct rx_problem *p)
 {
     const struct rx_chain *chain = &p->prologue[0];
     const struct rx_operand *x = &p->operand[chain->step[0].operand];
@@ -122,9 +113,8 @@ rx_cuda_few_problem(const struct rx_problem *p)
     return outputs_fit(p) ? NULL : "takes bf16 outputs in whole vectors of 8 channels";
 }
 
-const char *
-rx_cuda_few_config(const struct rx_machine *machine, const struct rx_problem *p,
-                   const struct rx_config *c)
+static const char *
+why_no_config(const struct rx_problem *p, const struct rx_config *c)
 {
     if (c->lanes != VECTOR || c->tile_w < SLICE || c->tile_w > OUTPUTS_MAX ||
         c->tile_w % SLICE != 0)
@@ -136,8 +126,7 @@ rx_cuda_few_config(const struct rx_machine *machine, const struct rx_problem *p,
     const struct rx_cuda_few_step step = rx_cuda_few_step(p, c);
     if (step.loads * step.together > HELD_MAX || step.products > PRODUCTS_MAX)
         return "too many loads or products of a thread";
-    return rx_cuda_few_resident(machine, p, c) > 0 ? NULL
-                                                   : "more shared memory than a multiprocessor has";
+    return NULL;
 }
 
 struct rx_cuda_few_step
@@ -145,7 +134,7 @@ rx_cuda_few_step(const struct rx_problem *p, const struct rx_config *c)
 {
     const struct rx_geometry *g = &p->geometry;
     const struct ring r = ring_of(g, c);
-    const int threads = rx_cuda_block(p, c), items = r.batch * (g->w * g->c / r.together);
+    const int threads = block_of(p, c), items = r.batch * (g->w * g->c / r.together);
     const int tiles = (c->tile_m * g->ow + TILE - 1) / TILE;
     return (struct rx_cuda_few_step){
         .rounds = r.before + r.steps + 1,
@@ -158,3 +147,15 @@ rx_cuda_few_step(const struct rx_problem *p, const struct rx_config *c)
         .reads = r.step % 2 == 0 ? 1 : 2,
     };
 }
+
+const struct rx_cuda_strips rx_cuda_few_fwd = {
+    .skeleton = "conv_fwd.few.mma",
+    .threads = THREADS_MAX,
+    .problem = why_no_problem,
+    .config = why_no_config,
+    .block = block_of,
+    .columns = columns,
+    .strips = strips,
+    .shared = shared_bytes,
+    .work = rx_cuda_work_few,
+};

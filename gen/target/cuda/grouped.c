@@ -8,8 +8,8 @@
 
 enum { WARP = 32, VECTOR = 8, MROWS = 16, TAPS = 3, UNIT_BYTES = 16 };
 enum { PAIR_GROUP = 4 };
-enum { CHANNELS_MAX = 64, LOADS_MAX = 8, WARPS_MAX = 8, ROWS_MAX = 16, THREADS_MAX = 384 };
-enum { SHARED_MAX = 48 << 10, SHARED_ALL = 200 << 10 };  // of a block, of all that run at once
+enum { CHANNELS_MAX = 64, LOADS_MAX = 8, WARPS_MAX = 8, ROWS_MAX = 16 };
+enum { BLOCK_MAX = 384, AT_ONCE = 512 };  // threads of a block, of all that run at once
 
 // A problem seen from the map that is read: both directions are a convolution.
 struct window {
@@ -38,27 +38,20 @@ window_of(const struct rx_problem *p)
     return w;
 }
 
-int
-rx_cuda_is_grouped(const struct rx_config *config)
-{
-    return strcmp(config->skeleton, "gconv_fwd.mma") == 0 ||
-           strcmp(config->skeleton, "gconv_dgrad.mma") == 0;
-}
-
-int
-rx_cuda_grouped_block(const struct rx_problem *p, const struct rx_config *config)
+static int
+block_of(const struct rx_problem *p, const struct rx_config *config)
 {
     return config->tile_n * WARP * (config->tile_w / window_of(p).slice);
 }
 
-int
-rx_cuda_grouped_columns(const struct rx_problem *p, const struct rx_config *config)
+static int
+columns(const struct rx_problem *p, const struct rx_config *config)
 {
     return p->geometry.c / config->tile_w;
 }
 
-int
-rx_cuda_grouped_strips(const struct rx_problem *p, const struct rx_config *config)
+static int
+strips(const struct rx_problem *p, const struct rx_config *config)
 {
     return (window_of(p).yh + config->tile_pixels - 1) / config->tile_pixels;
 }
@@ -72,8 +65,8 @@ row_units(const struct window *w)
     return wide + ((rows / w->step - wide) & (8 / w->step - 1));
 }
 
-int
-rx_cuda_grouped_shared(const struct rx_problem *p, const struct rx_config *c)
+static int
+shared_bytes(const struct rx_problem *p, const struct rx_config *c)
 {
     const struct window w = window_of(p);
     const int vectors = c->tile_w / VECTOR, planes = vectors * w.pixels;
@@ -81,9 +74,11 @@ rx_cuda_grouped_shared(const struct rx_problem *p, const struct rx_config *c)
     const int ring = (steps > 1 ? 2 : 1) * c->tile_m * w.step + TAPS - w.step;
     const int spread = w.pixels == 2 ? 4 : 8, rows = ring * row_units(&w);
     const int plane = rows + ((spread / vectors - rows) & (spread - 1));
-    const int threads = rx_cuda_grouped_block(p, c);
-    const int summed = threads / vectors * (2 * c->tile_w + 1) * (int)sizeof(float) + UNIT_BYTES;
-    const int held = planes * plane * UNIT_BYTES;
+    const int threads = block_of(p, c);
+    const int summed = threads / vectors * (2 * c->tile_w + 1) * (int)sizeof(float);
+    const int items = c->tile_m * w.step * w.iw * vectors, loads = (items + threads - 1) / threads;
+    const int raw = rx_cuda_chain_loads(&p->prologue[0]) * loads * threads;
+    const int held = (planes * plane + raw) * UNIT_BYTES;
     const int chunks = w.pixels == 2 ? TAPS * w.units : TAPS * TAPS * w.group / VECTOR;
     const int weights = c->tile_w / w.slice * ((chunks + 1) / 2) * 2 * WARP * UNIT_BYTES;
     return weights + (rx_cuda_has_sums(p) && summed > held ? summed : held);
@@ -100,8 +95,8 @@ maps_fit(const struct rx_problem *p)
     return 1;
 }
 
-const char *
-rx_cuda_grouped_problem(const struct rx_problem *p)
+static const char *
+why_no_problem(const struct rx_problem *p)
 {
     const struct rx_geometry *g = &p->geometry;
     if (g->r != TAPS || g->s != TAPS || g->pad != 1 || g->stride > 2)
@@ -116,8 +111,8 @@ rx_cuda_grouped_problem(const struct rx_problem *p)
     return maps_fit(p) ? NULL : "takes bf16 maps in whole vectors of 8 channels";
 }
 
-const char *
-rx_cuda_grouped_config(const struct rx_problem *p, const struct rx_config *c)
+static const char *
+why_no_config(const struct rx_problem *p, const struct rx_config *c)
 {
     const struct window w = window_of(p);
     if (c->lanes != VECTOR)
@@ -131,27 +126,18 @@ rx_cuda_grouped_config(const struct rx_problem *p, const struct rx_config *c)
         return "a step frees fewer rows than the next one shares with it";
     if (c->tile_n < 1 || c->tile_n > WARPS_MAX)
         return "1 to 8 warps of different pixels";
-    const int threads = rx_cuda_grouped_block(p, c);
+    const int threads = block_of(p, c);
     const int items = c->tile_m * w.step * w.iw * (c->tile_w / VECTOR);
-    if (threads > THREADS_MAX || (items + threads - 1) / threads > LOADS_MAX)
+    if (threads > BLOCK_MAX || (items + threads - 1) / threads > LOADS_MAX)
         return "too many threads, or too many loads of a thread";
-    return rx_cuda_grouped_shared(p, c) <= SHARED_MAX ? NULL
-                                                      : "more shared memory than a block has";
-}
-
-int
-rx_cuda_grouped_resident(const struct rx_problem *p, const struct rx_config *c)
-{
-    const int by_threads = THREADS_MAX / rx_cuda_grouped_block(p, c);
-    const int by_shared = SHARED_ALL / rx_cuda_grouped_shared(p, c);
-    return by_threads < by_shared ? by_threads : by_shared;
+    return NULL;
 }
 
 struct rx_cuda_grouped_step
 rx_cuda_grouped_step(const struct rx_problem *p, const struct rx_config *c)
 {
     const struct window w = window_of(p);
-    const int threads = rx_cuda_grouped_block(p, c);
+    const int threads = block_of(p, c);
     const int items = c->tile_m * w.step * w.iw * (c->tile_w / VECTOR);
     const int chunks = w.pixels == 2 ? TAPS * w.units : TAPS * TAPS * w.group / VECTOR;
     const int tiles = (c->tile_m * (w.yw / w.pixels) + MROWS - 1) / MROWS;
@@ -162,3 +148,27 @@ rx_cuda_grouped_step(const struct rx_problem *p, const struct rx_config *c)
         .products = (chunks + 1) / 2,
     };
 }
+
+const struct rx_cuda_strips rx_cuda_grouped_fwd = {
+    .skeleton = "gconv_fwd.mma",
+    .threads = AT_ONCE,
+    .problem = why_no_problem,
+    .config = why_no_config,
+    .block = block_of,
+    .columns = columns,
+    .strips = strips,
+    .shared = shared_bytes,
+    .work = rx_cuda_work_grouped,
+};
+
+const struct rx_cuda_strips rx_cuda_grouped_dgrad = {
+    .skeleton = "gconv_dgrad.mma",
+    .threads = AT_ONCE,
+    .problem = why_no_problem,
+    .config = why_no_config,
+    .block = block_of,
+    .columns = columns,
+    .strips = strips,
+    .shared = shared_bytes,
+    .work = rx_cuda_work_grouped,
+};

@@ -11,7 +11,6 @@ enum { GROUP_OF_TWO = 32 };  // whose inputs two warps share
 enum { CHANNELS_MAX = 64, WARPS_MAX = 8, ROWS_MAX = 16, THREADS_MAX = 384 };
 enum { VECTORS_MAX = 10, VECTORS_WIDE_MAX = 5 };  // of a thread on their way, without spills
 enum { SUMS_A_PRODUCT = 4 };
-enum { RESERVED = 1 << 10 };  // bytes that each block takes besides
 
 static int
 larger(int a, int b)
@@ -44,20 +43,20 @@ mtiles(const struct rx_problem *p)
     return is_wide(p) ? TAPS * TAPS : (TAPS * TAPS + 1) / 2;
 }
 
-int
-rx_cuda_is_grouped_wgrad(const struct rx_config *config)
-{
-    return strcmp(config->skeleton, "gconv_wgrad.mma") == 0;
-}
-
-int
-rx_cuda_grouped_wgrad_block(const struct rx_problem *p, const struct rx_config *c)
+static int
+block_of(const struct rx_problem *p, const struct rx_config *c)
 {
     return c->tile_n * WARP * (c->tile_w / SLICE) * halves(p);
 }
 
-int
-rx_cuda_grouped_wgrad_strips(const struct rx_problem *p, const struct rx_config *c)
+static int
+columns(const struct rx_problem *p, const struct rx_config *c)
+{
+    return p->geometry.c / c->tile_w;
+}
+
+static int
+strips(const struct rx_problem *p, const struct rx_config *c)
 {
     return (p->geometry.oh + c->tile_pixels - 1) / c->tile_pixels;
 }
@@ -71,8 +70,8 @@ row_units(const struct rx_geometry *g)
     return wide + ((g->ow / step - wide) & (VECTOR / step - 1));
 }
 
-int
-rx_cuda_grouped_wgrad_shared(const struct rx_problem *p, const struct rx_config *c)
+static int
+shared_bytes(const struct rx_problem *p, const struct rx_config *c)
 {
     const struct rx_geometry *g = &p->geometry;
     const int vectors = c->tile_w / VECTOR, spread = VECTOR / vectors;
@@ -85,15 +84,6 @@ rx_cuda_grouped_wgrad_shared(const struct rx_problem *p, const struct rx_config 
     const int summed = 2 * mtiles(p) * SUMS_A_PRODUCT * owners * (int)sizeof(float);
     const int held = vectors * (plane + 2 * gradients) * UNIT_BYTES;
     return c->tile_n > 1 ? larger(held, summed) : held;
-}
-
-int
-rx_cuda_grouped_wgrad_resident(const struct rx_machine *machine, const struct rx_problem *p,
-                               const struct rx_config *c)
-{
-    const int by_threads = THREADS_MAX / rx_cuda_grouped_wgrad_block(p, c);
-    const int by_shared = machine->shared_bytes / (rx_cuda_grouped_wgrad_shared(p, c) + RESERVED);
-    return by_threads < by_shared ? by_threads : by_shared;
 }
 
 // Maps that are read once a block, and not stored.
@@ -109,8 +99,8 @@ maps_fit(const struct rx_problem *p)
     return 1;
 }
 
-const char *
-rx_cuda_grouped_wgrad_problem(const struct rx_problem *p)
+static const char *
+why_no_problem(const struct rx_problem *p)
 {
     const struct rx_geometry *g = &p->geometry;
     if (g->r != TAPS || g->s != TAPS || g->pad != 1 || g->stride > 2)
@@ -123,9 +113,8 @@ rx_cuda_grouped_wgrad_problem(const struct rx_problem *p)
     return maps_fit(p) ? NULL : "reads bf16 maps in whole vectors of 8 channels";
 }
 
-const char *
-rx_cuda_grouped_wgrad_config(const struct rx_machine *machine, const struct rx_problem *p,
-                             const struct rx_config *c)
+static const char *
+why_no_config(const struct rx_problem *p, const struct rx_config *c)
 {
     if (c->lanes != VECTOR)
         return "vectors of 8 channels";
@@ -134,23 +123,21 @@ rx_cuda_grouped_wgrad_config(const struct rx_machine *machine, const struct rx_p
         return "a block's channels must be whole groups, a power of two up to 64 that divides all";
     if (c->tile_pixels > p->geometry.oh || c->tile_m < 1 || c->tile_m > ROWS_MAX)
         return "more rows than the map has, or than a step";
-    if (c->tile_n < 1 || c->tile_n > WARPS_MAX || rx_cuda_grouped_wgrad_block(p, c) > THREADS_MAX)
+    if (c->tile_n < 1 || c->tile_n > WARPS_MAX || block_of(p, c) > THREADS_MAX)
         return "1 to 8 warps of different pixels, 384 threads";
     const struct rx_cuda_grouped_wgrad_step s = rx_cuda_grouped_wgrad_step(p, c);
     const int vectors = s.inputs * rx_cuda_chain_loads(&p->prologue[0]) +
                         s.gradients * rx_cuda_chain_loads(&p->prologue[1]);
     if (vectors > (is_wide(p) ? VECTORS_WIDE_MAX : VECTORS_MAX))
         return "too many loads of a thread";
-    return rx_cuda_grouped_wgrad_resident(machine, p, c) > 0
-               ? NULL
-               : "more shared memory than a multiprocessor has";
+    return NULL;
 }
 
 struct rx_cuda_grouped_wgrad_step
 rx_cuda_grouped_wgrad_step(const struct rx_problem *p, const struct rx_config *c)
 {
     const struct rx_geometry *g = &p->geometry;
-    const int threads = rx_cuda_grouped_wgrad_block(p, c), vectors = c->tile_w / VECTOR;
+    const int threads = block_of(p, c), vectors = c->tile_w / VECTOR;
     const int batch = c->tile_m * g->stride, halo = TAPS - g->stride;
     const int before = (halo + batch - 1) / batch;
     const int steps = (c->tile_pixels + c->tile_m - 1) / c->tile_m;
@@ -166,3 +153,15 @@ rx_cuda_grouped_wgrad_step(const struct rx_problem *p, const struct rx_config *c
         .products = 2 * mtiles(p),
     };
 }
+
+const struct rx_cuda_strips rx_cuda_grouped_wgrad = {
+    .skeleton = "gconv_wgrad.mma",
+    .threads = THREADS_MAX,
+    .problem = why_no_problem,
+    .config = why_no_config,
+    .block = block_of,
+    .columns = columns,
+    .strips = strips,
+    .shared = shared_bytes,
+    .work = rx_cuda_work_grouped_wgrad,
+};
