@@ -131,8 +131,10 @@ rx_compile_toolchain(const char *compiler, struct rx_text *text, struct rx_error
                : RX_OK;
 }
 
+// `language`: what the source is, in the compiler's own words.
 static void
-job_command(const struct rx_compile *c, const struct rx_compile_job *job, struct words *w)
+compile_command(const struct rx_compile *c, const char *language, const char *source,
+                const char *object, struct words *w)
 {
     add_split(w, c->compiler);
     add_split(w, OPTIMISE);
@@ -141,9 +143,11 @@ job_command(const struct rx_compile *c, const struct rx_compile_job *job, struct
     add_word(w, "-I");
     add_word(w, c->include);
     add_word(w, "-c");
-    add_word(w, job->source);
+    add_word(w, "-x");
+    add_word(w, language);
+    add_word(w, source);
     add_word(w, "-o");
-    add_word(w, job->object);
+    add_word(w, object);
 }
 
 // One place of the pool of running compilers.
@@ -176,7 +180,7 @@ start_job(const struct rx_compile *c, const struct rx_compile_job *job, int i, s
         slot->pid = fork_job(c, &job[i], slot->log);
     } else {
         struct words w = {0};
-        job_command(c, &job[i], &w);
+        compile_command(c, "c", job[i].source, job[i].object, &w);
         slot->pid = start(&w, slot->log);
         close_words(&w);
     }
@@ -220,33 +224,94 @@ progress(const struct rx_compile *c, int done, int n)
         fprintf(stderr, "compiled %d kernels\n", n);
 }
 
-int
-rx_compile_all(const struct rx_compile *c, const struct rx_compile_job *job, int n,
-               struct rx_error *error)
+// Jobs that begin with a header, at least, for which compiling it first pays.
+enum { HEADER_SHARED = 8 };
+static const char PRECOMPILED[] = ".gch";
+
+// Runs `act` on the precompiled form of each header that enough of the jobs in todo[n] begin with.
+static void
+each_shared_header(const struct rx_compile *c, const struct rx_compile_job *job, const int *todo,
+                   int n,
+                   void (*act)(const struct rx_compile *c, const char *header, const char *made))
 {
-    const int n_slots = c->jobs;
+    for (int i = 0; i < n; i++) {
+        const char *header = job[todo[i]].header;
+        int before = 0, same = 0;
+        for (int j = 0; header != NULL && j < n; j++)
+            if (job[todo[j]].header != NULL && strcmp(job[todo[j]].header, header) == 0) {
+                same++;
+                before += j < i;
+            }
+        if (before > 0 || same < HEADER_SHARED)
+            continue;
+        char made[4200];
+        snprintf(made, sizeof made, "%.4090s%s", header, PRECOMPILED);
+        act(c, header, made);
+    }
+}
+
+// The intrinsics of a tile header are most of what a compiler reads of a kernel. GCC takes what
+// lies beside a header in this form in its place; where that fails, sources read the header.
+static void
+precompile(const struct rx_compile *c, const char *header, const char *made)
+{
+    char log[4200];
+    snprintf(log, sizeof log, "%.4090s.log", made);
+    struct words w = {0};
+    struct rx_error ignored = {0};
+    compile_command(c, "c-header", header, made, &w);
+    run(&w, header, log, &ignored);
+    close_words(&w);
+}
+
+static void
+remove_precompiled(const struct rx_compile *c, const char *header, const char *made)
+{
+    (void)c, (void)header;
+    unlink(made);
+}
+
+// Compiles the jobs in todo[n]; `done` of all are ready.
+static int
+compile_some(const struct rx_compile *c, const struct rx_compile_job *job, const int *todo, int n,
+             int done, struct rx_error *error)
+{
+    const int n_slots = c->jobs, all = done + n;
     struct slot *slot = rx_memory_alloc((size_t)n_slots * sizeof *slot);
-    int next = 0, running = 0, done = 0;
+    int next = 0, running = 0;
     while ((next < n && error->status == RX_OK) || running > 0) {
         if (next < n && running < n_slots && error->status == RX_OK) {
-            const int i = next++;
-            if (job[i].key != NULL && rx_cache_get(job[i].key, job[i].object)) {
-                progress(c, ++done, n);
-                continue;
-            }
             int free_slot = 0;
             while (slot[free_slot].pid != 0)
                 free_slot++;
-            if (start_job(c, job, i, &slot[free_slot], error) == RX_OK)
+            if (start_job(c, job, todo[next++], &slot[free_slot], error) == RX_OK)
                 running++;
             else
                 slot[free_slot].pid = 0;
         } else if (finish_one(job, slot, n_slots, error)) {
             running--;
-            progress(c, ++done, n);
+            progress(c, ++done, all);
         }
     }
     free(slot);
+    return error->status;
+}
+
+int
+rx_compile_all(const struct rx_compile *c, const struct rx_compile_job *job, int n,
+               struct rx_error *error)
+{
+    int *todo = rx_memory_alloc((size_t)n * sizeof *todo);
+    int n_todo = 0;
+    for (int i = 0; i < n; i++)
+        if (job[i].key == NULL || !rx_cache_get(job[i].key, job[i].object))
+            todo[n_todo++] = i;
+    if (n_todo == 0)
+        progress(c, n, n);
+    each_shared_header(c, job, todo, n_todo, precompile);
+    compile_some(c, job, todo, n_todo, n - n_todo, error);
+    each_shared_header(c, job, todo, n_todo, remove_precompiled);
+    free(todo);
     return error->status;
 }
 

@@ -16,6 +16,7 @@ struct rx_compile_job {
     const char *source;      // path
     const char *object;      // path
     const char *key;         // content key of the object, NULL: not cached
+    const char *header;      // path of what the source includes first, NULL: of no interest
     rx_compile_fn *compile;  // NULL: the C compiler, whose objects are linked
 };
 
@@ -36,7 +37,8 @@ rx_compile_toolchain(const char *compiler, struct rx_text *text, struct rx_error
 // Compiles a kernel with NVRTC; a warning fails.
 rx_compile_fn rx_compile_cubin;
 
-// Compiles all; RX_REFUSED with the compiler's message if one fails.
+// Compiles all that the cache does not have; a header that many sources begin with is compiled
+// once, before them. RX_REFUSED with the compiler's message if one fails.
 int
 rx_compile_all(const struct rx_compile *c, const struct rx_compile_job *job, int n,
                struct rx_error *error);
