@@ -56,6 +56,9 @@ take fashion_bf16 \
 emit fashion_pairs models/fashion_resnext.lua --dtype bf16 --arch x86-64-v4+bf16
 take fashion_pairs rx_conv1x1_bn_relu_bf16_c64k128g1_14x14 \
     rx_conv1x1_wgrad_bn_relu_bf16_c32k64g1_14x14 rx_pack_c64k128g1_14x14
+emit fashion_tiles models/fashion_resnext.lua --dtype bf16 --arch x86-64-v4+amx
+take fashion_tiles rx_conv1x1_bn_relu_stats_bf16_c128k256g1_4x4 \
+    rx_conv1x1_dgrad_bn_mask_sums_bf16_c128k256g1_4x4 rx_conv1x1_wgrad_bn_relu_bf16_c128k256g1_4x4
 emit imagenet models/resnext50_32x4d.lua --set image=64 --set depth=26
 take imagenet rx_conv7x7_stats_c3k64g1_64x64 rx_maxpool_bn_relu_c64_32x32 \
     rx_maxpool_grad_bn_mask_sums_c64_32x32

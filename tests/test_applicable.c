@@ -119,6 +119,63 @@ test_refused_pairs(void **state)
     assert_refused(&odd, (struct rx_config){"conv_dgrad", 8, 12, 6, 2, 16}, "33 outputs");
 }
 
+// Tiles: of a machine that has them, two by two at most, products of bf16 of one group, whole ones
+// of a data gradient's outputs.
+static void
+test_refused_tiles(void **state)
+{
+    (void)state;
+    static const struct {
+        enum rx_problem_op op;
+        int groups, k, pairs;
+        struct rx_config config;
+        const char *part;
+    } cases[] = {
+        {RX_PROBLEM_CONV_FWD, 1, 64, 0, {"conv_fwd.amx", 16, 64, 32, 2, 32}, "multiplies bf16"},
+        {RX_PROBLEM_CONV_FWD, 2, 64, 1, {"conv_fwd.amx", 16, 64, 32, 2, 32}, "must be one"},
+        {RX_PROBLEM_CONV_FWD, 1, 64, 1, {"conv_fwd.amx", 16, 64, 24, 2, 32}, "24 rows"},
+        {RX_PROBLEM_CONV_FWD, 1, 64, 1, {"conv_fwd.amx", 16, 64, 32, 3, 48}, "3 vectors"},
+        {RX_PROBLEM_CONV_FWD, 1, 64, 1, {"conv_fwd.amx", 16, 64, 32, 2, 16}, "16 channels"},
+        {RX_PROBLEM_CONV_FWD, 1, 48, 1, {"conv_fwd.amx", 16, 64, 32, 2, 32}, "48 channels"},
+        {RX_PROBLEM_CONV_DGRAD, 1, 48, 1, {"conv_dgrad.amx", 16, 64, 32, 2, 32}, "48 outputs"},
+        {RX_PROBLEM_CONV_WGRAD, 1, 64, 1, {"conv_wgrad.amx", 16, 64, 32, 2, 32}, "32 channels"},
+    };
+    const struct rx_machine amx = machine_of("x86-64-v4+amx"), less = machine_of("x86-64-v4+bf16");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct rx_problem p =
+            convolution(cases[i].op, rx_case_conv(9, 7, 64, cases[i].k, cases[i].groups, 3, 1, 1));
+        struct rx_text why = {0};
+        if (cases[i].pairs)
+            rx_case_to_products(&p, RX_BF16X2);
+        assert_int_equal(rx_target_cpu.applicable(&amx, &p, &cases[i].config, &why), 0);
+        if (strstr(rx_text_str(&why), cases[i].part) == NULL)
+            fail_msg("\"%s\" does not say \"%s\"", rx_text_str(&why), cases[i].part);
+        rx_text_clear(&why);
+        assert_int_equal(rx_target_cpu.applicable(&less, &p, &cases[i].config, &why), 0);
+        if (cases[i].pairs)
+            assert_non_null(strstr(rx_text_str(&why), "x86-64-v4+bf16 does not have"));
+        rx_text_close(&why);
+    }
+}
+
+// Where a machine has tiles, they are what large dense convolutions are made of, all three.
+static void
+test_tiles_chosen(void **state)
+{
+    (void)state;
+    const struct rx_machine amx = machine_of("x86-64-v4+amx");
+    static struct rx_config config[RX_CANDIDATES_MAX];
+    for (int op = RX_PROBLEM_CONV_FWD; op <= RX_PROBLEM_CONV_WGRAD; op++) {
+        struct rx_problem p =
+            convolution((enum rx_problem_op)op, rx_case_conv(14, 14, 256, 512, 1, 1, 1, 0));
+        rx_case_to_products(&p, RX_BF16X2);
+        assert_true(rx_target_cpu.candidates(&amx, &p, config, RX_CANDIDATES_MAX) > 1);
+        assert_non_null(strstr(config[0].skeleton, ".amx"));
+        assert_int_equal(config[0].tile_m, 32);
+        assert_int_equal(config[0].tile_n, 2);
+    }
+}
+
 static void
 test_refused_simple(void **state)
 {
@@ -133,7 +190,8 @@ static void
 test_candidates(void **state)
 {
     (void)state;
-    static const char *const arch[] = {"x86-64-v4", "x86-64-v3", "x86-64-v2", "generic"};
+    static const char *const arch[] = {"x86-64-v4+amx", "x86-64-v4", "x86-64-v3", "x86-64-v2",
+                                       "generic"};
     static struct rx_config config[RX_CANDIDATES_MAX];
     for (size_t a = 0; a < sizeof arch / sizeof *arch; a++)
         for (int op = 0; op < RX_PROBLEM_N_OPS; op++)
@@ -162,6 +220,7 @@ main(void)
         cmocka_unit_test(test_refused_panel), cmocka_unit_test(test_refused_lanes),
         cmocka_unit_test(test_refused_ring),  cmocka_unit_test(test_refused_simple),
         cmocka_unit_test(test_candidates),    cmocka_unit_test(test_refused_pairs),
+        cmocka_unit_test(test_refused_tiles), cmocka_unit_test(test_tiles_chosen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -472,6 +472,15 @@ test_pairs(void **state)
     test_pairs_shapes("x86-64-v4+bf16", 0, 1);
 }
 
+// By tiles, in plain C where the machine has none.
+static void
+test_tiles(void **state)
+{
+    (void)state;
+    skip_unless_cpu();
+    test_pairs_shapes("x86-64-v4+amx", 0, 1);
+}
+
 // Statistics of values whose mean is thousands of times their deviation: M2 keeps three digits
 // where sums of squares in f32 would keep none.
 static void
@@ -513,7 +522,7 @@ main(void)
         cmocka_unit_test(test_far_mean),      cmocka_unit_test(test_avx512),
         cmocka_unit_test(test_bf16),          cmocka_unit_test(test_pairs),
         cmocka_unit_test(test_wgrad_configs), cmocka_unit_test(test_few_inputs),
-        cmocka_unit_test(test_narrow_wgrad),
+        cmocka_unit_test(test_narrow_wgrad),  cmocka_unit_test(test_tiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

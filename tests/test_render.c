@@ -270,6 +270,11 @@ test_machines(void **state)
     assert_int_equal(rx_target_cpu.machine("x86-64-v4+bf16", &m, &error), RX_OK);
     assert_int_equal(m.dot2, 1);
     assert_non_null(strstr(m.flags, "-mavx512bf16"));
+    assert_string_equal(m.tiles, "");
+    assert_int_equal(rx_target_cpu.machine("x86-64-v4+amx", &m, &error), RX_OK);
+    assert_int_equal(m.dot2, 1);
+    assert_string_equal(m.tiles, "amx");
+    assert_non_null(strstr(m.flags, "-mamx-bf16"));
     assert_int_equal(rx_target_cpu.machine("znver9", &m, &error), RX_USER);
     assert_non_null(strstr(error.text, "znver9"));
     assert_non_null(strstr(error.text, "x86-64-v3"));

@@ -80,7 +80,7 @@ static void
 test_rendered(void **state)
 {
     (void)state;
-    static const char *const archs[] = {"x86-64-v4", "x86-64-v3", "generic"};
+    static const char *const archs[] = {"x86-64-v4+amx", "x86-64-v4", "x86-64-v3", "generic"};
     struct rx_test_folder temporary;
     rx_test_folder_open(&temporary);
     const char *folder = temporary.path;
@@ -91,7 +91,11 @@ test_rendered(void **state)
             const struct rx_geometry g =
                 rx_case_conv(s[0], s[0], s[1], s[2], s[3], s[4], s[5], s[6]);
             for (int op = RX_PROBLEM_CONV_FWD; op <= RX_PROBLEM_CONV_WGRAD; op++) {
-                const struct rx_problem p = rx_render_conv_problem((enum rx_problem_op)op, g);
+                struct rx_problem p = rx_render_conv_problem((enum rx_problem_op)op, g);
+                if (a == 0 && g.groups == 1) {
+                    rx_case_to_bf16(&p);
+                    rx_case_to_products(&p, RX_BF16X2);
+                }
                 render_one(archs[a], &p, folder, number++);
             }
             const struct rx_problem p = rx_render_map_problem(s[0], s[0], s[1]);
@@ -127,7 +131,8 @@ test_driver(void **state)
     shell("driver",
           "%s -std=gnu11 -O1 -Wall -Wextra -Wconversion -Wshadow -Werror -D_GNU_SOURCE %s -I. "
           "-Iruntime -Itemplates/cpu %s/*.c runtime/reference*.c runtime/problem.c "
-          "runtime/weights.c runtime/base/memory.c runtime/base/bf16.c -lm -o %s/driver",
+          "runtime/weights.c runtime/cpu/device.c runtime/base/amx.c runtime/base/bf16.c "
+          "runtime/base/error.c runtime/base/memory.c -lm -o %s/driver",
           cc, m.flags, folder, folder);
     shell("driver", "%s/driver 3 | grep -q 'check ok'", folder);
     if (system("clang-format --version >/dev/null 2>&1") == 0)

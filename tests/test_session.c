@@ -12,6 +12,7 @@
 #include "runtime/cpu/device.h"
 #include "runtime/cpu/pool.h"
 #include "runtime/session.h"
+#include "runtime/base/amx.h"
 #include "tests/support/tiny_plan.h"
 
 enum { ALIGN = 64, THREADS_MAX = 8 };
@@ -164,6 +165,23 @@ test_memory_that_is_not_there_is_refused(void **state)
     assert_true(rx_device_available() > 0);
 }
 
+// A plan of another machine is refused before anything is allocated. Whether this is one depends on
+// where the test runs.
+static void
+test_machine_without_tiles_is_refused(void **state)
+{
+    (void)state;
+    struct rx_plan plan = rx_tiny_plan;
+    struct rx_error error = {0};
+    struct rx_session *s = NULL;
+    plan.arch = "x86-64-v4+amx";
+    const int may = rx_amx_request();
+    assert_int_equal(rx_session_open(&plan, 1, 1, &s, &error), may ? RX_OK : RX_REFUSED);
+    if (!may)
+        assert_non_null(strstr(error.text, "kernels for x86-64-v4+amx: this machine has no A"));
+    rx_session_close(s);
+}
+
 // --- running ---
 
 // What the spy kernel saw.
@@ -288,6 +306,7 @@ main(void)
         cmocka_unit_test(test_inference_takes_less),
         cmocka_unit_test(test_tensors_are_aligned_zeroed_and_apart),
         cmocka_unit_test(test_memory_that_is_not_there_is_refused),
+        cmocka_unit_test(test_machine_without_tiles_is_refused),
         cmocka_unit_test(test_tasks_are_shared_in_order),
         cmocka_unit_test(test_timed_run_computes_the_same),
         cmocka_unit_test(test_any_number_of_threads_may_run),

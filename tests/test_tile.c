@@ -19,8 +19,11 @@ check(const char *arch, const struct rx_test_folder *folder)
     assert_int_equal(rx_target_cpu.machine(arch, &machine, &error), RX_OK);
     assert_int_equal(rx_case_compiler(&machine, &compiler, &error), RX_OK);
     struct rx_command command = {0};
-    rx_command_add(&command, "%s -DTILE=\"tile_%s.h\" tests/tile/check.c -o %s/check -lm",
-                   rx_text_str(&compiler), machine.isa, folder->path);
+    rx_command_add(&command,
+                   "%s -DTILE=\"tile_%s.h\" -I. tests/tile/check.c "
+                   "runtime/base/amx.c -o %s/check -lm",
+                   rx_text_str(&compiler), machine.tiles[0] ? machine.tiles : machine.isa,
+                   folder->path);
     rx_command_run_well(&command);
     rx_command_close(&command);
     rx_text_close(&compiler);
@@ -54,14 +57,19 @@ test_avx512_bf16(void **state)
     check("x86-64-v4+bf16", *state);
 }
 
+// Tiles, where this machine has none in plain C.
+static void
+test_amx(void **state)
+{
+    check("x86-64-v4+amx", *state);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FOLDER(test_generic),
-        WITH_FOLDER(test_native),
-        WITH_FOLDER(test_avx512),
-        WITH_FOLDER(test_avx512_bf16),
+        WITH_FOLDER(test_generic),     WITH_FOLDER(test_native), WITH_FOLDER(test_avx512),
+        WITH_FOLDER(test_avx512_bf16), WITH_FOLDER(test_amx),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,16 +107,17 @@ write_headers(const struct stage *s, const char *folder, struct rx_text *headers
               struct rx_error *error)
 {
     struct rx_arena *a = &s->net->arena;
-    const char *isa = s->net->machine.isa;
+    const struct rx_machine *machine = &s->net->machine;
+    const char *const tile[] = {machine->isa, machine->tiles};
     int status = rx_file_make_folder(folder, error);
     if (s->net->target->language->style == RX_CALL_LAUNCH)
         return status;
     if (status == RX_OK)
         status =
             copy(s, "runtime/kernel.h", rx_arena_printf(a, "%s/kernel.h", folder), headers, error);
-    if (status == RX_OK)
-        status = copy(s, rx_arena_printf(a, "templates/cpu/tile_%s.h", isa),
-                      rx_arena_printf(a, "%s/tile_%s.h", folder, isa), headers, error);
+    for (int i = 0; i < 2 && status == RX_OK && tile[i][0] != '\0'; i++)
+        status = copy(s, rx_arena_printf(a, "templates/cpu/tile_%s.h", tile[i]),
+                      rx_arena_printf(a, "%s/tile_%s.h", folder, tile[i]), headers, error);
     return status;
 }
 

@@ -194,6 +194,15 @@ group_channels(const struct rx_geometry *g)
     return g->groups > 0 ? g->c / g->groups : 0;
 }
 
+// Whether the multiplies that make an output leave some over whole tiles of 16.
+static int
+has_rest(const struct rx_problem *p)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const int per = rx_problem_per_multiply(p);
+    return (g->r * g->s * g->c + per - 1) / per % RX_BLOCK != 0;
+}
+
 // Whether weights are rows of bf16.
 static int
 has_rows(const struct rx_problem *p)
@@ -240,6 +249,7 @@ rx_render_flag(const struct rx_machine *machine, const struct rx_kernel *kernel,
         {"permuted", rx_units_permuted(g, kernel->config.lanes)},
         {"uneven", uneven(kernel)},
         {"images", reads_images(p)},
+        {"rest", has_rest(p)},
         {"pairs", p->products == RX_BF16},
         {"rows", has_rows(p)},
         {"columns", !has_rows(p) && g->groups > 0 && rx_weights_layout(g) == RX_LAYOUT_PANEL},

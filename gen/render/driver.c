@@ -219,8 +219,13 @@ static const char main_table[] =
     "    const int n = argc > 1 ? atoi(argv[1]) : 2;\n"
     "    void *ours[OPERANDS], *reference[OPERANDS];\n"
     "    size_t bytes[OPERANDS];\n"
+    "    struct rx_error error = {0};\n"
     "    if (n < 1)\n"
     "        return 2;\n"
+    "    if (rx_device_check(arch, &error) != RX_OK) {\n"
+    "        fprintf(stderr, \"%s\\n\", error.text);\n"
+    "        return 1;\n"
+    "    }\n"
     "    for (int i = 0; i < problem.n_operands; i++) {\n"
     "        bytes[i] = (size_t)rx_reference_operand_bytes(&problem, i, n, 1);\n"
     "        ours[i] = allocate(bytes[i]);\n"
@@ -323,7 +328,8 @@ print_includes(const struct rx_kernel *k, struct rx_text *out)
                    k->name, launch ? "" : "#include <time.h>\n");
     rx_text_add(out, launch
                          ? "#include \"runtime/cuda/pool.h\"\n#include \"runtime/reference.h\"\n\n"
-                         : "#include \"runtime/kernel.h\"\n#include \"runtime/reference.h\"\n\n");
+                         : "#include \"runtime/cpu/device.h\"\n#include \"runtime/kernel.h\"\n"
+                           "#include \"runtime/reference.h\"\n\n");
 }
 
 // What is called: a function, or a plan of one kernel that the runtime loads and launches.
@@ -347,9 +353,10 @@ print_called(const struct rx_machine *machine, const struct rx_kernel *k, struct
         out,
         "rx_kernel_fn %s;\n\nstatic rx_kernel_fn *const kernel =%s%s;\n"
         "static const int64_t task_image = %lld, task_fixed = %lld, task_divisor = %lld;\n"
-        "static const size_t scratch_bytes = %lld;\n",
+        "static const size_t scratch_bytes = %lld;\nstatic const char arch[] = \"%s\";\n",
         k->name, long_name ? "\n    " : " ", k->name, (long long)k->task_image,
-        (long long)k->task_fixed, (long long)k->task_divisor, (long long)k->scratch_bytes);
+        (long long)k->task_fixed, (long long)k->task_divisor, (long long)k->scratch_bytes,
+        machine->arch);
 }
 
 int

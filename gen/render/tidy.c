@@ -224,13 +224,18 @@ keep_blank(const struct line *before, const struct line *after)
 }
 
 // Breaks a function head or a call that its names pushed over the limit, after the last of its
-// arguments that fits.
+// arguments that fits; a head whose first one does not, before all of them.
 static void
 print_list(const struct line *l, struct rx_text *out)
 {
     const char *open = memchr(l->s, '(', l->n);
     const char *comma = l->n > RX_COLUMNS ? memrchr(l->s, ',', RX_COLUMNS) : NULL;
-    if (l->s[0] == '/' || !open || !comma || comma < open) {
+    const int head = l->n > RX_COLUMNS && open && l->s[0] != ' ' && l->s[l->n - 1] == ')';
+    if (head && l->s[0] != '/' && (!comma || comma < open)) {
+        rx_text_add_bytes(out, l->s, (size_t)(open + 1 - l->s));
+        rx_text_add(out, "\n    ");
+        rx_text_add_bytes(out, open + 1, l->n - (size_t)(open + 1 - l->s));
+    } else if (l->s[0] == '/' || !open || !comma || comma < open) {
         rx_text_add_bytes(out, l->s, l->n);
     } else {
         rx_text_add_bytes(out, l->s, (size_t)(comma + 1 - l->s));

@@ -35,6 +35,10 @@ set_hash(struct rx_kernel *k, const struct rx_machine *machine, const char *temp
     int status = add_file(&key, templates, l, k->config.skeleton, l->suffix, error);
     if (status == RX_OK)
         status = add_file(&key, templates, l, tile, l->header_suffix, error);
+    if (status == RX_OK && machine->tiles[0] != '\0') {
+        snprintf(tile, sizeof tile, "tile_%s", machine->tiles);
+        status = add_file(&key, templates, l, tile, l->header_suffix, error);
+    }
     if (status == RX_OK && l->instructions != NULL)
         status = add_file(&key, templates, l, l->instructions, "", error);
     rx_hash_bytes(rx_text_str(&key), key.n, k->hash);

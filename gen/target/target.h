@@ -40,6 +40,7 @@ struct rx_language {
 struct rx_machine {
     char arch[64];        // as --arch says: "native" is resolved to what it stands for
     char isa[16];         // tile header: "avx512", "avx2", "generic"
+    char tiles[16];       // that of kernels which multiply whole tiles: "amx"; empty: none do
     int lanes;            // f32 elements of a vector
     int registers;        // vector registers
     int dot2;             // 1: an instruction adds the products of two pairs of bf16 to an f32

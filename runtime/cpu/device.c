@@ -3,10 +3,48 @@
 #include "runtime/cpu/device.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "runtime/base/amx.h"
+
 static const double MB = 1e6;
+
+// What this machine lacks of what kernels for `arch` use; NULL: nothing.
+static const char *
+lacking(const char *arch)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    const int v4 = strncmp(arch, "x86-64-v4", 9) == 0, amx = strcmp(arch, "x86-64-v4+amx") == 0;
+    if (strcmp(arch, "x86-64-v3") == 0 &&
+        !(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")))
+        return "AVX2";
+    if (v4 && !(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")))
+        return "AVX-512";
+    if ((amx || strcmp(arch, "x86-64-v4+bf16") == 0) && !__builtin_cpu_supports("avx512bf16"))
+        return "AVX512_BF16";
+    if (amx && !rx_amx_request())
+        return "AMX, or a kernel that allows it";
+#else
+    (void)arch;
+#endif
+    return NULL;
+}
+
+int
+rx_device_check(const char *arch, struct rx_error *error)
+{
+    const char *const what = lacking(arch);
+    return what == NULL || getenv("RXGEN_ANY_MACHINE") != NULL
+               ? RX_OK
+               : rx_error_refused(error,
+                                  "kernels for %s: this machine has no %s: build the "
+                                  "network on it, or with another --arch",
+                                  arch, what);
+}
 
 // A number of kB behind a name in /proc/meminfo, in bytes; -1: not there.
 static int64_t

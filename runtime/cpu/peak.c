@@ -60,6 +60,28 @@ loop_pairs(int64_t rounds, float x)
     return _mm512_cvtss_f32(sum[0]);
 }
 
+// Products of tiles, of zeros: how fast they are does not depend on what is multiplied.
+__attribute__((target("amx-tile,amx-bf16"))) static float
+loop_tiles(int64_t rounds, float x)
+{
+    static const struct {
+        uint8_t palette, start_row, reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } all = {.palette = 1,
+             .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64},
+             .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
+    _tile_loadconfig(&all);
+    for (int64_t r = 0; r < rounds; r++) {
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+    }
+    _tile_release();
+    return x;
+}
+
 FMA_LOOP(loop_avx512, __attribute__((target("avx512f"))), 16)
 FMA_LOOP(loop_avx2, __attribute__((target("avx2,fma"))), 8)
 #endif
@@ -77,8 +99,10 @@ static struct loop
 choose_loop(const struct rx_plan *plan)
 {
 #if defined(__x86_64__)
-    if (strcmp(plan->arch, "x86-64-v4+bf16") == 0 && strcmp(plan->dtype, "bf16") == 0 &&
-        __builtin_cpu_supports("avx512bf16"))
+    const int bf16 = strcmp(plan->dtype, "bf16") == 0;
+    if (strcmp(plan->arch, "x86-64-v4+amx") == 0 && bf16)
+        return (struct loop){loop_tiles, 4 * 2.0 * 16 * 16 * 32};
+    if (strcmp(plan->arch, "x86-64-v4+bf16") == 0 && bf16 && __builtin_cpu_supports("avx512bf16"))
         return (struct loop){loop_pairs, 4.0 * 16 * CHAINS};
     if (strncmp(plan->arch, "x86-64-v4", 9) == 0 && __builtin_cpu_supports("avx512f"))
         return (struct loop){loop_avx512, 2.0 * 16 * CHAINS};
@@ -202,6 +226,8 @@ int
 rx_peak_measure(const struct rx_plan *plan, int threads, struct rx_peak *peak,
                 struct rx_error *error)
 {
+    if (rx_device_check(plan->arch, error) != RX_OK)
+        return error->status;
     struct rx_pool *pool = NULL;
     void *block = NULL;
     const int64_t bytes = stream_bytes();

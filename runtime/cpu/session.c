@@ -48,6 +48,8 @@ static int
 open_programs(const struct rx_plan *plan, int programs, int batch, int threads,
               struct rx_session **out, struct rx_error *error)
 {
+    if (rx_device_check(plan->arch, error) != RX_OK)
+        return error->status;
     struct rx_session *s = rx_memory_alloc(sizeof *s);
     s->plan = plan;
     s->batch = batch;

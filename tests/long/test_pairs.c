@@ -1,6 +1,6 @@
-// A whole network whose dense convolutions multiply pairs of bf16, trained and evaluated: on
-// machines without the instruction with its intrinsics in plain C. Held against the same network
-// with products of f32.
+// A whole network whose dense convolutions multiply pairs of bf16, or tiles of them, trained and
+// evaluated: on machines without the instruction with its intrinsics in plain C. Held against the
+// same network with products of f32.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,6 +28,7 @@ emulate(const struct rx_machine *here)
     rx_text_printf(&flags, "%s -mno-avx512bf16 -mno-avx512f -Wno-psabi ", here->flags);
     rx_text_printf(&flags, "-I%s/tests/support/avx512 -DEMU_BF16", top);
     assert_int_equal(setenv("RXGEN_CFLAGS", rx_text_str(&flags), 1), 0);
+    assert_int_equal(setenv("RXGEN_ANY_MACHINE", "1", 1), 0);
     rx_text_close(&flags);
 }
 
@@ -57,18 +58,20 @@ losses_of(const char *arch, const struct rx_test_folder *folder, double losses[L
 // forty; the mean over 32 images of what that does to the loss is a fifth of it. Bounds are five
 // times that, and as much again for weights that have been updated with such gradients.
 static void
-test_training(void **state)
+check_training(const char *arch, const struct rx_test_folder *folder)
 {
-    struct rx_machine here;
+    struct rx_machine here, machine;
     struct rx_error error = {0};
     assert_int_equal(rx_target_cpu.machine("native", &here, &error), RX_OK);
+    assert_int_equal(rx_target_cpu.machine(arch, &machine, &error), RX_OK);
     if (strcmp(here.isa, "generic") == 0)
         skip();
     double wide[LOSSES_MAX] = {0}, pairs[LOSSES_MAX] = {0};
-    assert_int_equal(losses_of("x86-64-v3", *state, wide), STEPS + 1);
-    if (!here.dot2)
+    assert_int_equal(losses_of("x86-64-v3", folder, wide), STEPS + 1);
+    if (!here.dot2 || strcmp(here.tiles, machine.tiles) < 0 || getenv("RXGEN_TEST_EMULATE") != NULL)
         emulate(&here);
-    assert_int_equal(losses_of("x86-64-v4+bf16", *state, pairs), STEPS + 1);
+    assert_int_equal(losses_of(arch, folder, pairs), STEPS + 1);
+    unsetenv("RXGEN_CFLAGS"), unsetenv("RXGEN_ANY_MACHINE");
     int equal = 0;
     for (int i = 0; i <= STEPS; i++) {
         const double bound = i == 0 ? 0.01 : 0.1;
@@ -79,11 +82,24 @@ test_training(void **state)
     assert_int_equal(equal, 0);  // else nothing was rounded
 }
 
+static void
+test_pairs(void **state)
+{
+    check_training("x86-64-v4+bf16", *state);
+}
+
+static void
+test_tiles(void **state)
+{
+    check_training("x86-64-v4+amx", *state);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FOLDER(test_training),
+        WITH_FOLDER(test_pairs),
+        WITH_FOLDER(test_tiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,8 +72,9 @@ render(struct build *b, int i, struct rx_error *error)
     return status;
 }
 
-// Kernels for AVX-512 run on lesser machines too, with its intrinsics in plain C. Optimising that
-// fully takes ten times as long, and what it gives is nobody's kernel.
+// Kernels for AVX-512 run on lesser machines too (and on others if RXGEN_TEST_EMULATE is set), with
+// its intrinsics in plain C. Optimising that fully takes ten times as long, and what it gives is
+// nobody's kernel.
 int
 rx_case_compiler(const struct rx_machine *machine, struct rx_text *command, struct rx_error *error)
 {
@@ -81,7 +82,8 @@ rx_case_compiler(const struct rx_machine *machine, struct rx_text *command, stru
     const int status = rx_target_cpu.machine("native", &here, error);
     const char *own = or_default("CC", "cc");
     const int emulate = strcmp(machine->isa, "avx512") == 0 &&
-                        (strcmp(here.isa, "avx512") != 0 || machine->dot2 > here.dot2);
+                        (getenv("RXGEN_TEST_EMULATE") != NULL || strcmp(here.isa, "avx512") != 0 ||
+                         machine->dot2 > here.dot2 || strcmp(machine->tiles, here.tiles) > 0);
     rx_text_printf(command,
                    "%s -std=gnu11 %s -fno-predictive-commoning -ffp-contract=fast "
                    "-fno-math-errno -Wall -Wextra -Wconversion -Wshadow -Werror -fPIC %s %s %s %s "

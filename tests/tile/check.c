@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/amx.h"
+
 enum { ROUNDS = 200, ROOM = 3 * RX_LANES, AT = RX_LANES };  // memory around what is accessed
 
 static int failed;
@@ -232,9 +234,82 @@ check_f64(void)
     }
 }
 
+#ifdef RX_TILE_AMX_H
+enum { SIDE = RX_ROWS * RX_LANES, PITCH = 2 * RX_LANES };
+
+// Numbers whose products and their sums are exact, whatever the order.
+static float
+small(void)
+{
+    return (float)(next() % 17) - 8.0f;
+}
+
+// Two by two tiles: loads with a pitch, sums that go on, stores that touch nothing beside them.
+static void
+check_tiles(void)
+{
+    static float a[2][SIDE], b[2][SIDE];  // pairs: [16][16][2] bf16
+    static float out[2 * RX_ROWS * PITCH], want[2 * RX_ROWS][PITCH];
+    float x[2][RX_ROWS][2 * RX_LANES], y[2][RX_LANES][2 * RX_LANES];
+    for (int m = 0; m < 2; m++)
+        for (int i = 0; i < RX_ROWS; i++)
+            for (int j = 0; j < 2 * RX_LANES; j++) {
+                x[m][i][j] = small(), y[m][i][j] = small();
+                ((uint16_t *)a[m])[i * 2 * RX_LANES + j] = to_bf16(x[m][i][j]);
+                ((uint16_t *)b[m])[i * 2 * RX_LANES + j] = to_bf16(y[m][i][j]);
+            }
+    for (int i = 0; i < 2 * RX_ROWS * PITCH; i++)
+        out[i] = want[i / PITCH][i % PITCH] = small();
+    for (int i = 0; i < 2 * RX_ROWS; i++)
+        for (int j = 0; j < 2 * RX_LANES; j++)
+            for (int t = 0; t < 2 * RX_LANES; t++)  // element t of a row is half of pair t / 2
+                want[i][j] += x[i / RX_ROWS][i % RX_ROWS][t] *
+                              y[j / RX_LANES][t / 2][j % RX_LANES * 2 + t % 2];
+    rx_tiles_begin();
+    rx_tile_zero(3);
+    rx_tile_load(0, out, PITCH);
+    rx_tile_load(1, out + RX_LANES, PITCH);
+    rx_tile_load(2, out + RX_ROWS * PITCH, PITCH);
+    rx_tile_load(3, out + RX_ROWS * PITCH + RX_LANES, PITCH);
+    rx_tile_load(4, a[0], RX_LANES);
+    rx_tile_load(5, a[1], RX_LANES);
+    rx_tile_load(6, b[0], RX_LANES);
+    rx_tile_load(7, b[1], RX_LANES);
+    rx_tile_dot2(0, 0);
+    rx_tile_dot2(0, 1);
+    rx_tile_dot2(1, 0);
+    rx_tile_dot2(1, 1);
+    rx_tile_store(0, out, PITCH);
+    rx_tile_store(1, out + RX_LANES, PITCH);
+    rx_tile_store(2, out + RX_ROWS * PITCH, PITCH);
+    rx_tile_store(3, out + RX_ROWS * PITCH + RX_LANES, PITCH);
+    rx_tile_zero(0);
+    rx_tile_store(0, a[0], RX_LANES);
+    rx_tiles_end();
+    for (int i = 0; i < 2 * RX_ROWS * PITCH; i++)
+        check(out[i] == want[i / PITCH][i % PITCH], "rx_tile_dot2", i);
+    for (int i = 0; i < SIDE; i++)
+        check(a[0][i] == 0, "rx_tile_zero", i);
+}
+
+static void
+check_transpose(void)
+{
+    rx_v row[RX_ROWS];
+    for (int i = 0; i < SIDE; i++)
+        row[i / RX_LANES][i % RX_LANES] = (float)i;
+    rx_transpose(row);
+    for (int i = 0; i < SIDE; i++)
+        check(row[i % RX_LANES][i / RX_LANES] == (float)i, "rx_transpose", i);
+}
+#endif
+
 int
 main(void)
 {
+#ifdef RX_TILE_AMX_H
+    (void)rx_amx_request();  // emulated tiles need no permission
+#endif
     for (int round = 0; round < ROUNDS && !failed; round++) {
         check_memory();
         check_end();
@@ -242,6 +317,10 @@ main(void)
         check_bf16();
         check_pairs();
         check_f64();
+#ifdef RX_TILE_AMX_H
+        check_tiles();
+        check_transpose();
+#endif
     }
     return failed;
 }

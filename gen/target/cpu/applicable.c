@@ -62,6 +62,29 @@ panel(const struct question *q)
     return fits_blocks(q, (q->problem->op == RX_PROBLEM_CONV_DGRAD ? g->c : g->k) / g->groups);
 }
 
+// Products of two by two tiles at most, of 16 rows, lanes and pairs. A data gradient takes the taps
+// one by one, so each of them makes whole tiles.
+static int
+tiles(const struct question *q)
+{
+    const struct rx_config *c = q->config;
+    const struct rx_geometry *g = &q->problem->geometry;
+    const int dgrad = q->problem->op == RX_PROBLEM_CONV_DGRAD;
+    const int wgrad = q->problem->op == RX_PROBLEM_CONV_WGRAD, width = c->tile_n * c->lanes;
+    if (q->problem->products != RX_BF16)
+        return no(q, "multiplies bf16, products of f32 are asked for");
+    if (g->groups != 1)
+        return no(q, "%d groups, there must be one", g->groups);
+    if ((c->tile_m != RX_BLOCK && c->tile_m != 2 * RX_BLOCK) || c->tile_n < 1 || c->tile_n > 2)
+        return no(q, "%d rows by %d vectors: 16 or 32, 1 or 2", c->tile_m, c->tile_n);
+    if (dgrad && g->k % (2 * RX_BLOCK) != 0)
+        return no(q, "%d outputs, a multiple of 32 makes whole tiles", g->k);
+    if (wgrad ? c->tile_w != 0 : c->tile_w < width || c->tile_w % width != 0)
+        return no(q, "%d channels go through the epilogue together: %s of a product's %d",
+                  c->tile_w, wgrad ? "no multiple" : "a multiple", width);
+    return fits_blocks(q, dgrad ? g->c : g->k);
+}
+
 // Tiles of one row, as equal as can be: some of tile_m pixels, the others one stride less.
 static int
 ring_row(const struct question *q)
@@ -139,28 +162,32 @@ static const struct rule {
     int layout;  // enum rx_layout or ANY_LAYOUT
     int (*check)(const struct question *q);
     int pairs;  // 1: it multiplies pairs of bf16 too
+    int tiles;  // 1: by tiles, which not every machine has
 } rules[] = {
-    {"conv_fwd", RX_PROBLEM_CONV_FWD, RX_LAYOUT_PANEL, panel, 1},
-    {"conv_dgrad", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_PANEL, panel, 1},
-    {"conv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, panel, 1},
-    {"gconv_fwd", RX_PROBLEM_CONV_FWD, ANY_LAYOUT, ring_row, 0},
-    {"gconv_dgrad", RX_PROBLEM_CONV_DGRAD, ANY_LAYOUT, ring_row, 0},
-    {"gconv_wgrad", RX_PROBLEM_CONV_WGRAD, ANY_LAYOUT, ring_inputs, 0},
-    {"maxpool", RX_PROBLEM_MAXPOOL, 0, no_tile, 0},
-    {"maxpool_grad", RX_PROBLEM_MAXPOOL_GRAD, 0, no_tile, 0},
-    {"gap", RX_PROBLEM_GAP, 0, whole_vectors, 0},
-    {"gap_grad", RX_PROBLEM_GAP_GRAD, 0, no_tile, 0},
-    {"map", RX_PROBLEM_MAP, 0, no_tile, 0},
-    {"loss", RX_PROBLEM_LOSS, 0, one_unit, 0},
-    {"bn_coef", RX_PROBLEM_BN_COEF, 0, no_tile, 0},
-    {"bn_fold", RX_PROBLEM_BN_FOLD, 0, no_tile, 0},
-    {"bn_grad_coef", RX_PROBLEM_BN_GRAD_COEF, 0, no_tile, 0},
-    {"transpose", RX_PROBLEM_TRANSPOSE, 0, one_unit, 1},
-    {"pack", RX_PROBLEM_PACK, 0, no_tile, 0},
-    {"reduce", RX_PROBLEM_REDUCE, 0, no_tile, 0},
-    {"update", RX_PROBLEM_UPDATE, 0, no_tile, 0},
-    {"bias_grad", RX_PROBLEM_BIAS_GRAD, 0, no_tile, 0},
-    {"sgd", RX_PROBLEM_SGD, 0, no_tile, 0},
+    {"conv_fwd", RX_PROBLEM_CONV_FWD, RX_LAYOUT_PANEL, panel, 1, 0},
+    {"conv_dgrad", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_PANEL, panel, 1, 0},
+    {"conv_wgrad", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, panel, 1, 0},
+    {"conv_fwd.amx", RX_PROBLEM_CONV_FWD, RX_LAYOUT_PANEL, tiles, 1, 1},
+    {"conv_dgrad.amx", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_PANEL, tiles, 1, 1},
+    {"conv_wgrad.amx", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, tiles, 1, 1},
+    {"gconv_fwd", RX_PROBLEM_CONV_FWD, ANY_LAYOUT, ring_row, 0, 0},
+    {"gconv_dgrad", RX_PROBLEM_CONV_DGRAD, ANY_LAYOUT, ring_row, 0, 0},
+    {"gconv_wgrad", RX_PROBLEM_CONV_WGRAD, ANY_LAYOUT, ring_inputs, 0, 0},
+    {"maxpool", RX_PROBLEM_MAXPOOL, 0, no_tile, 0, 0},
+    {"maxpool_grad", RX_PROBLEM_MAXPOOL_GRAD, 0, no_tile, 0, 0},
+    {"gap", RX_PROBLEM_GAP, 0, whole_vectors, 0, 0},
+    {"gap_grad", RX_PROBLEM_GAP_GRAD, 0, no_tile, 0, 0},
+    {"map", RX_PROBLEM_MAP, 0, no_tile, 0, 0},
+    {"loss", RX_PROBLEM_LOSS, 0, one_unit, 0, 0},
+    {"bn_coef", RX_PROBLEM_BN_COEF, 0, no_tile, 0, 0},
+    {"bn_fold", RX_PROBLEM_BN_FOLD, 0, no_tile, 0, 0},
+    {"bn_grad_coef", RX_PROBLEM_BN_GRAD_COEF, 0, no_tile, 0, 0},
+    {"transpose", RX_PROBLEM_TRANSPOSE, 0, one_unit, 1, 0},
+    {"pack", RX_PROBLEM_PACK, 0, no_tile, 0, 0},
+    {"reduce", RX_PROBLEM_REDUCE, 0, no_tile, 0, 0},
+    {"update", RX_PROBLEM_UPDATE, 0, no_tile, 0, 0},
+    {"bias_grad", RX_PROBLEM_BIAS_GRAD, 0, no_tile, 0, 0},
+    {"sgd", RX_PROBLEM_SGD, 0, no_tile, 0, 0},
 };
 
 static const struct rule *
@@ -192,6 +219,8 @@ rx_cpu_applicable(const struct rx_machine *machine, const struct rx_problem *pro
                   RX_LANES_GROUP_MAX);
     if (problem->products == RX_BF16 && !rule->pairs)
         return no(&q, "multiplies f32, products of bf16 are asked for");
+    if (rule->tiles && machine->tiles[0] == '\0')
+        return no(&q, "multiplies tiles, which %s does not have", machine->arch);
     if (config->lanes != machine->lanes)
         return no(&q, "vectors of %d lanes, the machine's have %d", config->lanes, machine->lanes);
     if (config->tile_pixels < 1 || config->tile_pixels > PIXELS_MAX)

@@ -17,6 +17,8 @@ enum { PIXELS_MAX = 48, PIXELS_STEP = 12 };  // pixels of a task of conv_*
 enum { WGRAD_MAX = 96 };                     // of conv_wgrad
 enum { PIXELS_MIN = 24, WGRAD_MIN = 48 };    // even if the panel is larger than the cache
 enum { CHANNELS_MAX = 256 };                 // that go through its epilogue together
+enum { TILES_PIXELS = 128 };                 // of a panel that is multiplied by tiles
+enum { TILES_WGRAD = 512 };                  // the same of a weight gradient's: 32 KB are two tiles
 enum { ROWS_MAX = 14 };                      // of a step of gconv_wgrad
 enum { WGRAD_MAPS = 2 };                     // of gradients, that it usually reads
 enum { WGRAD_L1 = 5 };                       // quarters of the L1 cache that a step goes through
@@ -58,7 +60,7 @@ add(struct list *list, const char *skeleton, int pixels, int m, int n)
         .tile_m = m,
         .tile_n = n,
     };
-    if (strcmp(skeleton, "conv_fwd") == 0 || strcmp(skeleton, "conv_dgrad") == 0)
+    if (strncmp(skeleton, "conv_fwd", 8) == 0 || strncmp(skeleton, "conv_dgrad", 10) == 0)
         config.tile_w = epilogue_width(list->machine, list->problem, n);
     struct rx_text why = {0};
     if (rx_cpu_applicable(list->machine, list->problem, &config, &why)) {
@@ -132,6 +134,27 @@ add_panel(struct list *list)
         for (int pixels = step; pixels <= limit; pixels += step)
             add(list, skeleton, pixels, tiles[i].m, tiles[i].n);
     }
+}
+
+// Products of tiles: pixels whose panel takes half of the L2 cache; of a weight gradient, which
+// goes through all of dw with each panel, as many as its two tiles' rows stay in the L1 cache for.
+static void
+add_tiles(struct list *list)
+{
+    static const char *const skeleton[] = {
+        [RX_PROBLEM_CONV_FWD] = "conv_fwd.amx",
+        [RX_PROBLEM_CONV_DGRAD] = "conv_dgrad.amx",
+        [RX_PROBLEM_CONV_WGRAD] = "conv_wgrad.amx",
+    };
+    const struct rx_problem *p = list->problem;
+    const int wgrad = p->op == RX_PROBLEM_CONV_WGRAD;
+    const int64_t most = wgrad ? TILES_WGRAD : TILES_PIXELS;
+    const int64_t fit =
+        (wgrad ? 2 : 1) * list->machine->l2_bytes / 2 / (panel_row(p) * (int64_t)sizeof(float));
+    const int64_t pixels = (fit < most ? fit : most) / (2 * RX_BLOCK) * (2 * RX_BLOCK);
+    for (int m = RX_BLOCK; m <= 2 * RX_BLOCK; m += RX_BLOCK)
+        for (int n = 1; n <= 2; n++)
+            add(list, skeleton[p->op], pixels > 2 * RX_BLOCK ? (int)pixels : 2 * RX_BLOCK, m, n);
 }
 
 // How many inputs meet a row of taps at a time: as many as leave room for the vectors that they
@@ -319,6 +342,8 @@ rx_cpu_candidates(const struct rx_machine *machine, const struct rx_problem *pro
         add_ring_wgrad(&list);
     if (problem->op <= RX_PROBLEM_CONV_WGRAD && !lanes)
         add_panel(&list);
+    if (problem->op <= RX_PROBLEM_CONV_WGRAD && problem->products == RX_BF16)
+        add_tiles(&list);
     sort(&list);
     const int n = list.n < max ? list.n : max;
     memcpy(config, list.config, (size_t)n * sizeof *config);

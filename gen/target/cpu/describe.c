@@ -47,6 +47,32 @@ panel_floats(const struct rx_problem *p, const struct rx_config *config)
     return rows * ((multiplies + per - 1) / per + RX_BLOCK) + kept * (config->tile_w + RX_BLOCK);
 }
 
+static int
+by_tiles(const struct rx_config *config)
+{
+    return strstr(config->skeleton, ".amx") != NULL;
+}
+
+// The same of tiles, whose rows of taps and of pixels are filled up.
+static int64_t
+tiles_floats(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const int dgrad = p->op == RX_PROBLEM_CONV_DGRAD;
+    const int64_t taps = (int64_t)g->r * g->s * (dgrad ? g->k : g->c);
+    const int64_t depth = round_up((taps + 1) / 2, RX_BLOCK);
+    if (p->op == RX_PROBLEM_CONV_WGRAD) {
+        const int64_t pairs = round_up(config->tile_pixels, 2 * RX_BLOCK) / 2;
+        return pairs * (round_up(taps, 2 * RX_BLOCK) + round_up(g->k, RX_BLOCK)) +
+               round_up(g->k, RX_BLOCK) * (RX_BLOCK + 1) +
+               RX_BLOCK * (round_up(taps, 2 * RX_BLOCK) + RX_BLOCK) + 4 * RX_BLOCK * RX_BLOCK;
+    }
+    const int64_t rows = round_up(config->tile_pixels, config->tile_m);
+    const int64_t kept = looks_again(p) ? rows : config->tile_m;
+    const int64_t rest = dgrad ? 0 : round_up(g->k, RX_BLOCK) * RX_BLOCK;
+    return rows * (depth + RX_BLOCK) + kept * (config->tile_w + RX_BLOCK) + rest;
+}
+
 // gconv_fwd, gconv_dgrad: for each of some units a ring of the rows that a strip sees and the
 // narrow groups' weights; a tile of results.
 static int64_t
@@ -107,6 +133,8 @@ int64_t
 rx_cpu_scratch_bytes(const struct rx_problem *p, const struct rx_config *config)
 {
     const int64_t element = sizeof(float);
+    if (by_tiles(config))
+        return tiles_floats(p, config) * element;
     if (strncmp(config->skeleton, "conv_", 5) == 0)
         return panel_floats(p, config) * element;
     if (strcmp(config->skeleton, "gconv_wgrad") == 0)
@@ -153,7 +181,9 @@ set_tasks(struct rx_kernel *k)
     const int64_t in = (int64_t)g->h * g->w, out = (int64_t)g->oh * g->ow;
     k->task_divisor = k->config.tile_pixels;
     k->columns = 1;
-    if (strcmp(k->config.skeleton, "conv_fwd") == 0) {
+    if (strcmp(k->config.skeleton, "conv_wgrad.amx") == 0)
+        k->task_divisor = 2 * RX_BLOCK;
+    if (strncmp(k->config.skeleton, "conv_fwd", 8) == 0) {
         k->task_divisor = k->config.tile_m;
         k->columns = columns(p, &k->config);
     }
@@ -228,7 +258,9 @@ rx_cpu_describe(const struct rx_machine *machine, const char *templates, const c
     kernel->scratch_bytes = round_up(rx_cpu_scratch_bytes(problem, config), 64);
     kernel->estimate = rx_cpu_estimate(machine, problem, config);
     snprintf(kernel->why, sizeof kernel->why, "%sestimate: %.4g us an image on one core",
-             problem->products == RX_BF16 ? "multiplies pairs of bf16; " : "",
+             by_tiles(config)               ? "multiplies tiles of bf16; "
+             : problem->products == RX_BF16 ? "multiplies pairs of bf16; "
+                                            : "",
              kernel->estimate * 1e6);
     return RX_OK;
 }

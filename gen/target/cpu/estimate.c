@@ -17,6 +17,9 @@ static const double ring_share = 0.85;  // of gconv_*: the rest transforms rows
 static const double pack_cycles = 2.5;  // a vector of a panel of several taps
 static const double widen_share = 0.3;  // of pairs of bf16 where no instruction multiplies them
 
+// A multiply of tiles takes so many cycles, its result so many more; a load half as many.
+enum { TILE_CYCLES = 16, TILE_LATENCY = 52, TILE_PRODUCTS = 16 * 16 * 32 };
+
 enum { FMA_PORTS = 2, LOAD_PORTS = 2, FMA_LATENCY = 4, BATCH = 16 };
 
 static double
@@ -33,6 +36,16 @@ tile_share(int m, int n)
 {
     const double multiplies = (double)m * n / FMA_PORTS, loads = (double)(m + n) / LOAD_PORTS;
     const double independent = (double)m * n / (FMA_PORTS * FMA_LATENCY);
+    const double share = multiplies / (multiplies > loads ? multiplies : loads);
+    return share * (independent < 1 ? independent : 1);
+}
+
+// The same of m by n tiles.
+static double
+tiles_share(int m, int n)
+{
+    const double multiplies = (double)m * n, loads = (double)(m + n) / LOAD_PORTS;
+    const double independent = multiplies * TILE_CYCLES / TILE_LATENCY;
     const double share = multiplies / (multiplies > loads ? multiplies : loads);
     return share * (independent < 1 ? independent : 1);
 }
@@ -144,6 +157,18 @@ step_seconds(const struct rx_machine *machine, const struct rx_problem *p,
     return dw > 2.0 * (double)machine->l1_bytes ? steps * (2 * dw + rows) / near_bytes_per_s : 0;
 }
 
+// Seconds that multiplying by tiles takes.
+static double
+tiles_seconds(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_work work = rx_problem_work(p);
+    const double peak = 2.0 * TILE_PRODUCTS / TILE_CYCLES * clock_hz;
+    const int rows = config->tile_m / RX_BLOCK;
+    return work.flops_image / peak * waste(p, config) * imbalance(p, config) /
+               tiles_share(rows, config->tile_n) +
+           weight_seconds(p, config);
+}
+
 double
 rx_cpu_estimate(const struct rx_machine *machine, const struct rx_problem *p,
                 const struct rx_config *config)
@@ -153,7 +178,9 @@ rx_cpu_estimate(const struct rx_machine *machine, const struct rx_problem *p,
     const double peak = 2.0 * FMA_PORTS * machine->lanes * clock_hz * pairs;
     const double memory = (work.bytes_image + work.bytes_fixed / BATCH) / memory_bytes_per_s;
     double compute = (work.flops_image + work.flops_fixed / BATCH) / peak;
-    if (strcmp(config->skeleton, "gconv_wgrad") == 0)
+    if (strstr(config->skeleton, ".amx") != NULL)
+        compute = tiles_seconds(p, config);
+    else if (strcmp(config->skeleton, "gconv_wgrad") == 0)
         compute = compute / (tile_share(config->tile_m, p->geometry.s) * ring_share) +
                   step_seconds(machine, p, config);
     else if (strncmp(config->skeleton, "gconv_", 6) == 0)
@@ -162,5 +189,8 @@ rx_cpu_estimate(const struct rx_machine *machine, const struct rx_problem *p,
         compute = compute * waste(p, config) * imbalance(p, config) /
                       (tile_share(config->tile_m, config->tile_n) * pack_share(p)) +
                   weight_seconds(p, config);
+    // Beside tiles, memory takes as long as multiplying: neither hides the other.
+    if (p->products == RX_BF16 && machine->tiles[0] != '\0')
+        return compute + memory;
     return compute > memory ? compute : memory;
 }

@@ -19,7 +19,7 @@ enum { EMU_LANES = 16, EMU_HALVES = 32 };
 static inline __m512
 emu_loadu_ps(const void *p)
 {
-    __m512 v;
+    __m512 v = {0};
     memcpy(&v, p, sizeof v);
     return v;
 }
@@ -27,7 +27,7 @@ emu_loadu_ps(const void *p)
 static inline __m512
 emu_maskz_loadu_ps(__mmask16 mask, const void *p)
 {
-    __m512 v;
+    __m512 v = {0};
     for (int i = 0; i < EMU_LANES; i++)
         v[i] = mask >> i & 1 ? ((const float *)p)[i] : 0.0f;
     return v;
@@ -50,7 +50,7 @@ emu_mask_storeu_ps(void *p, __mmask16 mask, __m512 v)
 static inline __m512
 emu_set1_ps(float x)
 {
-    __m512 v;
+    __m512 v = {0};
     for (int i = 0; i < EMU_LANES; i++)
         v[i] = x;
     return v;
@@ -65,7 +65,7 @@ emu_setzero_ps(void)
 static inline __m512
 emu_fmadd_ps(__m512 a, __m512 b, __m512 c)
 {
-    __m512 v;
+    __m512 v = {0};
     for (int i = 0; i < EMU_LANES; i++)
         v[i] = __builtin_fmaf(a[i], b[i], c[i]);
     return v;
@@ -75,7 +75,7 @@ emu_fmadd_ps(__m512 a, __m512 b, __m512 c)
 static inline __m512
 emu_max_ps(__m512 a, __m512 b)
 {
-    __m512 v;
+    __m512 v = {0};
     for (int i = 0; i < EMU_LANES; i++)
         v[i] = a[i] > b[i] ? a[i] : b[i];
     return v;
@@ -108,7 +108,7 @@ emu_permutexvar_ps(__m512i index, __m512 a)
 {
     int32_t from[EMU_LANES];
     memcpy(from, &index, sizeof from);
-    __m512 v;
+    __m512 v = {0};
     for (int i = 0; i < EMU_LANES; i++)
         v[i] = a[from[i] & (EMU_LANES - 1)];
     return v;
@@ -120,7 +120,7 @@ typedef uint32_t emu_u32 __attribute__((vector_size(64)));
 static inline __m512i
 emu_set1_epi32(int x)
 {
-    emu_u32 v;
+    emu_u32 v = {0};
     for (int i = 0; i < EMU_LANES; i++)
         v[i] = (uint32_t)x;
     return (__m512i)v;
@@ -171,7 +171,7 @@ emu_cvtepu16_epi32(__m256i a)
 {
     uint16_t narrow[EMU_LANES];
     memcpy(narrow, &a, sizeof narrow);
-    emu_u32 v;
+    emu_u32 v = {0};
     for (int i = 0; i < EMU_LANES; i++)
         v[i] = narrow[i];
     return (__m512i)v;
@@ -291,6 +291,140 @@ emu_dpbf16_ps(__m512 sum, __m512bh a, __m512bh b)
     return sum;
 }
 
+// AMX: tiles of a thread. One that was not configured, or is not as large as it has to be, stops
+// the program as the processor does.
+enum { EMU_TILES = 8, EMU_TILE_ROWS = 16, EMU_ROW_BYTES = 64 };
+
+struct emu_tile {
+    int rows, row_bytes;
+    unsigned char data[EMU_TILE_ROWS][EMU_ROW_BYTES];
+};
+
+static __thread struct emu_tile emu_tiles[EMU_TILES] __attribute__((unused));
+
+static inline struct emu_tile *
+emu_tile_of(int tile)
+{
+    if (emu_tiles[tile].rows == 0)
+        __builtin_trap();
+    return &emu_tiles[tile];
+}
+
+static inline void
+emu_tile_loadconfig(const void *config)
+{
+    enum { ROW_BYTES = 16, ROWS = 48 };  // where they lie in it
+    const unsigned char *bytes = (const unsigned char *)config;
+    if (bytes[0] != 1)
+        __builtin_trap();
+    memset(emu_tiles, 0, sizeof emu_tiles);
+    for (int i = 0; i < EMU_TILES; i++) {
+        emu_tiles[i].rows = bytes[ROWS + i];
+        emu_tiles[i].row_bytes = bytes[ROW_BYTES + 2 * i];
+    }
+}
+
+static inline void
+emu_tile_release(void)
+{
+    memset(emu_tiles, 0, sizeof emu_tiles);
+}
+
+static inline void
+emu_tile_zero(int tile)
+{
+    memset(emu_tile_of(tile)->data, 0, sizeof emu_tiles[tile].data);
+}
+
+static inline void
+emu_tile_loadd(int tile, const void *p, int64_t pitch)
+{
+    struct emu_tile *t = emu_tile_of(tile);
+    memset(t->data, 0, sizeof t->data);
+    for (int i = 0; i < t->rows; i++)
+        memcpy(t->data[i], (const char *)p + i * pitch, (size_t)t->row_bytes);
+}
+
+static inline void
+emu_tile_stored(int tile, void *p, int64_t pitch)
+{
+    const struct emu_tile *t = emu_tile_of(tile);
+    for (int i = 0; i < t->rows; i++)
+        memcpy((char *)p + i * pitch, t->data[i], (size_t)t->row_bytes);
+}
+
+// Products of even and of odd elements are summed apart, then both are added.
+static inline void
+emu_tile_dpbf16ps(int sum, int left, int right)
+{
+    struct emu_tile *s = emu_tile_of(sum);
+    const struct emu_tile *a = emu_tile_of(left), *b = emu_tile_of(right);
+    if (a->rows != s->rows || b->row_bytes != s->row_bytes || a->row_bytes != b->rows * 4)
+        __builtin_trap();
+    for (int i = 0; i < s->rows; i++) {
+        float even[EMU_LANES] = {0}, odd[EMU_LANES] = {0}, all[EMU_LANES];
+        uint16_t x[EMU_HALVES], y[EMU_HALVES];
+        memcpy(x, a->data[i], sizeof x);
+        for (int pair = 0; pair < b->rows; pair++) {
+            const float first = emu_widen(x[2 * pair]), second = emu_widen(x[2 * pair + 1]);
+            memcpy(y, b->data[pair], sizeof y);
+            for (int j = 0; j < EMU_LANES; j++) {
+                even[j] = __builtin_fmaf(first, emu_widen(y[2 * j]), even[j]);
+                odd[j] = __builtin_fmaf(second, emu_widen(y[2 * j + 1]), odd[j]);
+            }
+        }
+        memcpy(all, s->data[i], sizeof all);
+        for (int j = 0; j < EMU_LANES; j++)
+            all[j] += even[j] + odd[j];
+        memcpy(s->data[i], all, sizeof all);
+    }
+}
+
+static inline __m512
+emu_unpack_ps(__m512 a, __m512 b, int upper)
+{
+    __m512 v = {0};
+    for (int i = 0; i < EMU_LANES; i++)
+        v[i] = (i % 2 ? b : a)[i / 4 * 4 + 2 * upper + i % 4 / 2];
+    return v;
+}
+
+static inline __m512d
+emu_unpack_pd(__m512d a, __m512d b, int upper)
+{
+    __m512d v = {0};
+    for (int i = 0; i < EMU_LANES / 2; i++)
+        v[i] = (i % 2 ? b : a)[i / 2 * 2 + upper];
+    return v;
+}
+
+static inline __m512
+emu_shuffle_f32x4(__m512 a, __m512 b, int which)
+{
+    __m512 v = {0};
+    for (int i = 0; i < EMU_LANES; i++)
+        v[i] = (i < EMU_LANES / 2 ? a : b)[(which >> (i / 4 * 2) & 3) * 4 + i % 4];
+    return v;
+}
+
+#undef _tile_loadd
+#undef _tile_stored
+#undef _tile_zero
+#undef _tile_dpbf16ps
+#undef _mm512_shuffle_f32x4
+#define _tile_loadconfig emu_tile_loadconfig
+#define _tile_release emu_tile_release
+#define _tile_loadd emu_tile_loadd
+#define _tile_stored emu_tile_stored
+#define _tile_zero emu_tile_zero
+#define _tile_dpbf16ps emu_tile_dpbf16ps
+#define _mm512_unpacklo_ps(a, b) emu_unpack_ps(a, b, 0)
+#define _mm512_unpackhi_ps(a, b) emu_unpack_ps(a, b, 1)
+#define _mm512_unpacklo_pd(a, b) emu_unpack_pd(a, b, 0)
+#define _mm512_unpackhi_pd(a, b) emu_unpack_pd(a, b, 1)
+#define _mm512_shuffle_f32x4 emu_shuffle_f32x4
+#define _mm512_castps_pd(v) ((__m512d)(v))
+#define _mm512_castpd_ps(v) ((__m512)(v))
 #undef _mm512_cmp_ps_mask
 #undef _mm512_slli_epi32
 #undef _mm512_srli_epi32
