@@ -84,7 +84,7 @@ check_layers() {
 # kernels cost on them, cuBLAS.
 stems() {
     local alone='^(cpu|cuda)\.h$|^tile_|\.cuh$'
-    alone+='|^(few|strips|grouped[a-z_]*|device|gemm|cost[a-z_]*)\.[ch]$'
+    alone+='|^(few[a-z_]*|strips|grouped[a-z_]*|device|gemm|cost[a-z_]*)\.[ch]$'
     ls "$1" | grep -vE "$alone" | sed 's/\..*//' | sort -u
 }
 

@@ -16,7 +16,7 @@
 #include "tests/support/cuda_batch.h"
 #include "tests/support/kernel_configs.h"
 
-enum { CASES_MAX = 200, LABEL_CHARS = 128 };
+enum { CASES_MAX = RX_CASE_CONFIGS_MAX, LABEL_CHARS = 128 };
 
 // Sums in f32 of up to 425 products, each of which may be rounded once.
 static const double SUMS = 0x1p-18;
@@ -46,14 +46,17 @@ struct list {
 
 // Images are f32, where they are no maps of bf16.
 static struct rx_problem
-problem_of(const struct shape *s, int training, enum rx_dtype images)
+problem_of(const struct shape *s, enum rx_problem_op op, int training, enum rx_dtype images)
 {
+    const int back = op == RX_PROBLEM_CONV_WGRAD;
     const struct rx_conv_spec spec = {
-        .op = RX_PROBLEM_CONV_FWD,
+        .op = op,
         .geometry = rx_case_conv(s->h, s->w, s->c, s->k, 1, s->taps, s->stride, s->pad),
         .prologue0 = RX_CONV_LOAD,
-        .prologue1 = RX_CONV_LOAD,
-        .epilogue = training ? RX_CONV_STATS : RX_CONV_EVAL,
+        .prologue1 = back && training ? RX_CONV_BN_GRAD : RX_CONV_LOAD,
+        .epilogue = back       ? RX_CONV_STORE
+                    : training ? RX_CONV_STATS
+                               : RX_CONV_EVAL,
     };
     struct rx_problem p = rx_conv_problem(&spec);
     rx_case_to_bf16(&p);
@@ -64,26 +67,26 @@ problem_of(const struct shape *s, int training, enum rx_dtype images)
 // Adds the problem with the best of its configs on tensor cores, or with another one, which follows
 // from the case's number.
 static void
-add(struct list *list, int number, int training)
+add(struct list *list, int number, enum rx_problem_op op, int training)
 {
     static struct rx_config config[RX_CASE_CONFIGS_MAX];
     struct rx_machine machine;
     struct rx_error error = {0};
     const struct shape *s = &shapes[number];
     const enum rx_dtype images = (number + training) % 3 == 2 ? RX_BF16 : RX_F32;
-    const struct rx_problem p = problem_of(s, training, images);
+    const struct rx_problem p = problem_of(s, op, training, images);
     assert_int_equal(rx_target_cuda.machine("sm_90", &machine, &error), RX_OK);
     const int all = rx_case_configs(&rx_target_cuda, &machine, &p, config, RX_CASE_CONFIGS_MAX);
     int n = 0;
     for (int i = 0; i < all; i++)
-        if (strcmp(config[i].skeleton, "conv_fwd.few.mma") == 0)
+        if (strstr(config[i].skeleton, ".few.mma") != NULL)
             config[n++] = config[i];
     assert_true(n > 0);
     const char *mode = getenv("RXGEN_TEST_CONFIGS");
     const int every = mode != NULL && strcmp(mode, "all") == 0;
     const int best = (number + training) % 2 == 0;
     const int one = best ? 0 : (int)(((unsigned)number * 2654435761u >> 8) % (unsigned)n);
-    for (int i = every ? 0 : one; i < (every ? n : one + 1) && list->n < CASES_MAX; i++) {
+    for (int i = every ? 0 : one; i < (every ? n : one + 1); i++) {
         char *label = list->label[list->n];
         snprintf(label, LABEL_CHARS, "%dx%dx%d k%d f%d s%d p%d%s P=%d tile=%dx%d W=%d", s->h, s->w,
                  s->c, s->k, s->taps, s->stride, s->pad, training ? " training" : "",
@@ -100,14 +103,14 @@ add(struct list *list, int number, int training)
 }
 
 static void
-run(int training)
+run(enum rx_problem_op op, int training)
 {
     if (!rx_cuda_batch_available())
         skip();
     for (int i = 0; i < N_SHAPES; i++) {
         struct list *list = calloc(1, sizeof *list);
         assert_non_null(list);
-        add(list, i, training);
+        add(list, i, op, training);
         assert_int_equal(rx_kernel_cases(list->c, list->n, "sm_90"), 0);
         free(list);
     }
@@ -117,43 +120,64 @@ static void
 test_training(void **state)
 {
     (void)state;
-    run(1);
+    run(RX_PROBLEM_CONV_FWD, 1);
 }
 
 static void
 test_evaluation(void **state)
 {
     (void)state;
-    run(0);
+    run(RX_PROBLEM_CONV_FWD, 0);
+}
+
+static void
+test_weight_gradient(void **state)
+{
+    (void)state;
+    run(RX_PROBLEM_CONV_WGRAD, 1);
+}
+
+// Without a prologue there is one map of gradients.
+static void
+test_plain_weight_gradient(void **state)
+{
+    (void)state;
+    run(RX_PROBLEM_CONV_WGRAD, 0);
 }
 
 // Networks in f32 are not rounded, and what a prologue changes is not what lies in memory.
 static void
-test_refused(void **state)
+refuses(enum rx_problem_op op, const struct rx_config *config)
 {
-    (void)state;
-    const struct rx_config config = {"conv_fwd.few.mma", 8, 2, 1, 4, 64};
     struct rx_machine machine;
     struct rx_error error = {0};
     assert_int_equal(rx_target_cuda.machine("sm_90", &machine, &error), RX_OK);
-    struct rx_problem p = problem_of(&shapes[0], 1, RX_F32);
+    struct rx_problem p = problem_of(&shapes[0], op, 1, RX_F32);
     struct rx_text why = {0};
-    assert_true(rx_target_cuda.applicable(&machine, &p, &config, &why));
+    assert_true(rx_target_cuda.applicable(&machine, &p, config, &why));
     for (int i = 0; i < p.n_operands; i++)
         p.operand[i].dtype = p.operand[i].kind == RX_OPERAND_MAP ? RX_F32 : p.operand[i].dtype;
-    assert_false(rx_target_cuda.applicable(&machine, &p, &config, &why));
-    p = problem_of(&shapes[0], 1, RX_F32);
+    assert_false(rx_target_cuda.applicable(&machine, &p, config, &why));
+    p = problem_of(&shapes[0], op, 1, RX_F32);
     p.operand[0].pitch += 5;
-    assert_false(rx_target_cuda.applicable(&machine, &p, &config, &why));
+    assert_false(rx_target_cuda.applicable(&machine, &p, config, &why));
     rx_text_close(&why);
+}
+
+static void
+test_refused(void **state)
+{
+    (void)state;
+    refuses(RX_PROBLEM_CONV_FWD, &(struct rx_config){"conv_fwd.few.mma", 8, 2, 1, 4, 64});
+    refuses(RX_PROBLEM_CONV_WGRAD, &(struct rx_config){"conv_wgrad.few.mma", 8, 2, 1, 7, 64});
 }
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_training),
-        cmocka_unit_test(test_evaluation),
+        cmocka_unit_test(test_training),        cmocka_unit_test(test_evaluation),
+        cmocka_unit_test(test_weight_gradient), cmocka_unit_test(test_plain_weight_gradient),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

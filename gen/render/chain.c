@@ -325,22 +325,23 @@ rx_slot_epilogue_begin(const struct rx_kernel *kernel, const struct rx_slot *slo
                        struct rx_text *out)
 {
     struct rx_chain_printer p;
-    const char *wrong = open_epilogue(&p, kernel, slot);
+    const char *only = rx_slot_value(slot, "only"), *wrong = open_epilogue(&p, kernel, slot);
+    const int coefs = !only || strcmp(only, "coefs") == 0, sums = !only || !coefs;
     for (int i = 0; !wrong && i < p.chain->n; i++) {
         const struct rx_step *s = &p.chain->step[i];
         const char *to = s->operand >= 0 ? rx_render_operand_name(p.problem, s->operand) : "";
-        if (s->op == RX_STEP_COEF && rx_chain_uses(&p, i) > 0 &&
+        if (coefs && s->op == RX_STEP_COEF && rx_chain_uses(&p, i) > 0 &&
             rx_chain_same_coef(p.chain, i) == i) {
             rx_text_printf(out, "%*sconst rx_v ", p.indent, "");
             rx_chain_print_name(&p, i, out);
             rx_text_add(out, " = ");
             rx_chain_print_load(&p, s, out);
             rx_text_add(out, ";\n");
-        } else if (s->op == RX_STEP_STATS && p.style == RX_CALL_LAUNCH) {
+        } else if (sums && s->op == RX_STEP_STATS && p.style == RX_CALL_LAUNCH) {
             rx_text_printf(out, "%*srx_moments %s_own = {};\n", p.indent, "", to);
-        } else if (s->op == RX_STEP_STATS) {
+        } else if (sums && s->op == RX_STEP_STATS) {
             rx_text_printf(out, "%*srx_v %s_sum = rx_zero();\n", p.indent, "", to);
-        } else if (s->op == RX_STEP_SUMS) {
+        } else if (sums && s->op == RX_STEP_SUMS) {
             rx_text_printf(out, "%*srx_v %s_a = rx_zero(), %s_ab = rx_zero();\n", p.indent, "", to,
                            to);
         }

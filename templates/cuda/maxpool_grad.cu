@@ -19,7 +19,7 @@ enum { BESIDE = (S + ST - 1) / ST };     // and side by side
 
 #include "tile_simt.cuh"  //@ tile
 
-extern "C" __global__ void __launch_bounds__(THREADS, 3)
+extern "C" __global__ void __launch_bounds__(THREADS, 4)
 RX_KERNEL(int n,      // images
           int n_parts,  // that sums are split into, one a block
           //@ operands
@@ -34,8 +34,7 @@ RX_KERNEL(int n,      // images
     const int pixels = n * (H * W);
     //@ rows
     //@ end
-    const int held = c < C ? c : 0;  // whose coefficients a thread has  //@ when coefs
-    //@ epilogue_begin channel=held
+    //@ epilogue_begin channel=c only=sums
     //@ end
 
     for (int first = blockIdx.x * TILE_P; first < pixels; first += gridDim.x * TILE_P)
@@ -60,7 +59,10 @@ RX_KERNEL(int n,      // images
                 for (int l = 0; l < RX_LANES; l++)
                     sum.v[l] += inside && rx_byte(won, l) == r * S + s ? x.v[l] : 0.0f;
             }
-            // 2. Epilogue.
+            // 2. Epilogue. Coefficients are loaded anew: registers are for what is on its way.
+            const int held = rx_opaque(c);  //@ when coefs
+            //@ epilogue_begin channel=held only=coefs
+            //@ end
             //@ epilogue pixel=in channel=c acc=sum
             rx_store(y0 + in * C + c, sum);
             //@ end

@@ -246,6 +246,7 @@ static const struct rule {
     {"conv_fwd.mma", RX_PROBLEM_CONV_FWD, RX_LAYOUT_PANEL, mma},
     {"conv_fwd.few.mma", RX_PROBLEM_CONV_FWD, RX_LAYOUT_PANEL, strips},
     {"conv_dgrad.mma", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_PANEL, mma},
+    {"conv_wgrad.few.mma", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, strips},
     {"conv_wgrad.mma", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, mma},
     {"gconv_fwd", RX_PROBLEM_CONV_FWD, RX_LAYOUT_LANES, pixels},
     {"gconv_dgrad", RX_PROBLEM_CONV_DGRAD, RX_LAYOUT_LANES, pixels},

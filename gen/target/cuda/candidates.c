@@ -5,6 +5,7 @@
 
 #include "gen/target/cuda/cuda.h"
 #include "gen/target/cuda/few.h"
+#include "gen/target/cuda/few_wgrad.h"
 #include "gen/target/cuda/grouped.h"
 #include "gen/target/cuda/grouped_wgrad.h"
 #include "runtime/weights.h"
@@ -259,12 +260,40 @@ add_few(struct list *list)
                   });
 }
 
+// The same of its weight gradient; warps are those that leave no chunk of taps over.
+static void
+add_few_wgrad(struct list *list)
+{
+    static const int parts[] = {1, 2, 4}, rows[] = {1, 2}, outputs[] = {64, 32};
+    enum { N_PARTS = 3, N_ROWS = 2, N_OUTPUTS = 2, WARPS = 12, FEWEST = 4 };
+    const struct rx_problem *p = list->problem;
+    if (p->op != RX_PROBLEM_CONV_WGRAD || rx_cuda_few_wgrad.problem(p) != NULL)
+        return;
+    const int chunks = rx_cuda_few_wgrad_chunks(p);
+    for (int i = 0; i < N_PARTS * N_ROWS * N_OUTPUTS; i++)
+        for (int warps = 1; warps <= WARPS && warps <= chunks; warps++) {
+            const int own = (chunks + warps - 1) / warps;
+            if ((warps < FEWEST && warps < chunks) || warps * own - chunks >= own)
+                continue;
+            add(list,
+                &(struct rx_config){
+                    .skeleton = rx_cuda_few_wgrad.skeleton,
+                    .lanes = RX_CUDA_MMA_LANES,
+                    .tile_pixels = (p->geometry.oh + parts[i % N_PARTS] - 1) / parts[i % N_PARTS],
+                    .tile_m = rows[i / N_PARTS % N_ROWS],
+                    .tile_n = warps,
+                    .tile_w = outputs[i / N_PARTS / N_ROWS],
+                });
+        }
+}
+
 static void
 add_convolution(struct list *list)
 {
     add_grouped(list);
     add_grouped_wgrad(list);
     add_few(list);
+    add_few_wgrad(list);
     static const char *const narrow[] = {"gconv_fwd", "gconv_dgrad", "gconv_wgrad"};
     if (rx_weights_layout(&list->problem->geometry) == RX_LAYOUT_LANES) {
         if (list->problem->op == RX_PROBLEM_CONV_WGRAD)

@@ -44,6 +44,8 @@ rx_cuda_work_grouped_wgrad(const struct rx_cuda_share *share, struct rx_cuda_wor
 void
 rx_cuda_work_few(const struct rx_cuda_share *share, struct rx_cuda_work *work);
 void
+rx_cuda_work_few_wgrad(const struct rx_cuda_share *share, struct rx_cuda_work *work);
+void
 rx_cuda_work_pixels(const struct rx_cuda_share *share, struct rx_cuda_work *work);
 void
 rx_cuda_work_flat(const struct rx_cuda_share *share, struct rx_cuda_work *work);

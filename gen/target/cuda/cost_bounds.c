@@ -97,13 +97,15 @@ shared_bytes(const struct rx_kernel *k)
     return c->tile_m > 0 ? product_shared(p, c) : simple_shared(p, c, k->block);
 }
 
-// A compiler takes as many as the launch bounds allow where it holds sums, of a product's or of a
-// filter's row, and no more than it needs elsewhere.
+// A compiler takes as many as the launch bounds allow, if a block has as many warps in each quarter
+// of a multiprocessor, where it holds sums, of a product's or of a filter's row, and no more than
+// it needs elsewhere.
 static int
 registers(const struct rx_kernel *k)
 {
     const struct rx_config *c = &k->config;
-    const int threads = larger(resident(k->problem, c, k->block), 1) * k->block;
+    const int quarters = (k->block + WARP * QUARTERS - 1) / (WARP * QUARTERS);
+    const int threads = larger(resident(k->problem, c, k->block), 1) * quarters * WARP * QUARTERS;
     const int bound = REGISTERS / threads / REGISTERS_UNIT * REGISTERS_UNIT;
     const int most = bound < REGISTERS_MAX ? bound : REGISTERS_MAX;
     if (rx_cuda_is_mma(c) || rx_cuda_is_row(c))

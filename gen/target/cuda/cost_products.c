@@ -6,6 +6,7 @@
 #include "gen/target/cuda/cost.h"
 #include "gen/target/cuda/cuda.h"
 #include "gen/target/cuda/few.h"
+#include "gen/target/cuda/few_wgrad.h"
 #include "gen/target/cuda/grouped.h"
 #include "gen/target/cuda/grouped_wgrad.h"
 #include "runtime/weights.h"
@@ -255,4 +256,32 @@ rx_cuda_work_few(const struct rx_cuda_share *s, struct rx_cuda_work *w)
     w->mma += (double)w->blocks * s->tiles * all * warps * tiles * products;
     if (rx_cuda_chain_loads(&p->epilogue) > 0)
         w->waits += s->tiles * step.multiplying * step.tiles;
+}
+
+// The same of its weight gradient: nothing is stored before the end.
+void
+rx_cuda_work_few_wgrad(const struct rx_cuda_share *s, struct rx_cuda_work *w)
+{
+    enum { PUT = 8, INPUT = 8, COPY = 4, TILE_ADDRESS = 16, OUTPUT = 8 };
+    const struct rx_kernel *k = s->kernel;
+    const struct rx_problem *p = k->problem;
+    const int lanes = k->config.lanes;
+    const struct rx_cuda_few_wgrad_step step = rx_cuda_few_wgrad_step(p, &k->config);
+    const double all = step.rounds, loading = step.loading / all, working = step.multiplying / all;
+    const double inputs = loading * step.inputs * step.together;
+    const double gradients = loading * step.gradients, tiles = working * step.tiles;
+    const double x = INPUT + step.copies * COPY;
+    const double u =
+        2 * ROW_ADDRESS + PUT + PACK + rx_cuda_chain_instructions(p, &p->prologue[1], lanes);
+    const double warps = k->block / (double)WARP, threads = k->block;
+    add_rounds(k, s->tiles * all,
+               loading * step.inputs * ROW_ADDRESS + inputs * x + gradients * u +
+                   tiles * (TILE_ADDRESS + step.fragments + step.products),
+               threads * (inputs * rx_cuda_chain_bytes(p, &p->prologue[0]) +
+                          gradients * lanes * rx_cuda_chain_bytes(p, &p->prologue[1])),
+               threads * (inputs * step.copies * 2 + gradients * lanes * 2) +
+                   warps * tiles * step.fragments * FRAGMENT_BYTES,
+               w);
+    w->mma += (double)w->blocks * s->tiles * all * warps * tiles * step.products;
+    w->block_cycles += cycles(k, step.products * 4.0 * OUTPUT);
 }

@@ -17,7 +17,7 @@ enum { RESERVED = 1 << 10 };  // bytes that each block takes besides
 enum { SUMS_OF_PRODUCT = 16, SUMS_MANY = 64, SUMS_FEW = 32 };
 enum { THREADS = 512, WIDE_THREADS = 384, WIDEST_THREADS = 256 };
 
-enum { BLOCKS_A_MULTIPROCESSOR = 2, BLOCKS_OF_MAXPOOL_GRAD = 3 };  // by their launch bounds
+enum { BLOCKS_A_MULTIPROCESSOR = 2, BLOCKS_OF_MAXPOOL_GRAD = 4 };  // by their launch bounds
 enum { PARTS_MAX = 512, WEIGHTS_PARTS_MAX = 64 };
 enum { PARTS_FLOATS_MAX = 1 << 22 };  // of small weights there may be more parts, up to this in all
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gen/target/cuda/few.h"
+#include "gen/target/cuda/few_wgrad.h"
 #include "gen/target/cuda/grouped.h"
 #include "gen/target/cuda/grouped_wgrad.h"
 
@@ -13,7 +14,8 @@ const struct rx_cuda_strips *
 rx_cuda_strips(const struct rx_config *config)
 {
     static const struct rx_cuda_strips *const all[] = {&rx_cuda_grouped_fwd, &rx_cuda_grouped_dgrad,
-                                                       &rx_cuda_grouped_wgrad, &rx_cuda_few_fwd};
+                                                       &rx_cuda_grouped_wgrad, &rx_cuda_few_fwd,
+                                                       &rx_cuda_few_wgrad};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcmp(all[i]->skeleton, config->skeleton) == 0)
             return all[i];
