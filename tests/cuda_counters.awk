@@ -3,7 +3,8 @@
 function field(name,    at, text) {
     at = index($0, "\"" name "\": ")
     text = substr($0, at + length(name) + 4)
-    gsub(/^"|[",}].*/, "", text)
+    sub(/^"/, "", text)
+    sub(/[",}].*/, "", text)
     return text
 }
 

@@ -5,6 +5,7 @@
 # requested for each distinct one. Kernels over them that tests/cuda_counters.known allows for are
 # counted; any other fails, as does a fault.
 #   MODELS, DTYPES   lists that replace those below; RXGEN the generator
+#   KEEP=1           leaves networks and counters in GATE_OUT
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 rxgen=${RXGEN:-./rxgen}
@@ -32,7 +33,7 @@ for model in $models; do
         folder=$out/$(basename "$model" .lua)-$dtype
         echo "$model $dtype"
         count "$model" "$dtype" "$folder" || faults=$((faults + 1))
-        rm -rf "$folder"
+        [ -n "${KEEP:-}" ] || rm -rf "$folder"
     done
 done
 echo "$faults networks with faults"

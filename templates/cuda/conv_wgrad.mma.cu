@@ -42,7 +42,7 @@ static __device__ __forceinline__ int
 place(int pixel, int chunk)
 {
     constexpr int chunks = CHANNELS / RX_LANES < 8 ? CHANNELS / RX_LANES : 8;
-    return pixel * CHANNELS + (chunk ^ pixel % chunks) * RX_LANES;
+    return pixel * CHANNELS + (chunk ^ pixel / (8 / chunks) % chunks) * RX_LANES;
 }
 
 //@ if not pointwise
