@@ -150,7 +150,27 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
             int at = 0;  // in the row, of this tap's first input
             const int64_t n = (first + i) / (OH * OW);
             const int oh = (int)((first + i) % (OH * OW)) / OW, ow = (int)((first + i) % OW);
-            for (int r = 0; r < R; r++)
+            for (int r = 0; r < R; r++) {
+                //@ if images
+                //@ if not prologue0
+                // A row of taps inside the map lies together.
+                const int hr = oh * ST + r - P, w0 = ow * ST - P;
+                if (hr >= 0 && hr < H && w0 >= 0 && w0 + S <= W) {
+                    const int64_t pixel = (n * H + hr) * W + w0;
+                    for (int c = 0; c < S * C; c += RX_LANES) {
+                        //@ if tail_in
+                        const int lanes = S * C - c < RX_LANES ? S * C - c : RX_LANES;
+                        //@ end
+                        //@ prologue 0 pixel=pixel channel=c lanes=lanes into=x
+                        const rx_v x = rx_load_n(x0 + pixel * C + c, lanes);
+                        //@ end
+                        rx_store_bf16(to + at + c, x);
+                    }
+                    at += S * C;
+                    continue;
+                }
+                //@ end
+                //@ end
                 for (int s = 0; s < S; s++, at += C) {
                     const int h = oh * ST + r - P, wi = ow * ST + s - P;
                     if (h < 0 || h >= H || wi < 0 || wi >= W) {
@@ -167,6 +187,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                         rx_store_bf16(to + at + c, x);
                     }
                 }
+            }
             //@ end
             //@ if rest
             rx_store_bf16(to + R * S * C, rx_zero());

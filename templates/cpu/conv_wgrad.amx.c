@@ -4,9 +4,9 @@
 //@ doc task: CHUNK = 32 consecutive pixels of the N * OH * OW output pixels; a share is worked off
 //@ doc       in panels of TILE_P pixels at most
 //@ doc       tasks = ceil(N * OH * OW / 32)
-//@ doc scratch floats: PANEL * 16 * (TAPS_PITCH + BLOCKS * 16) + BLOCKS * 256 + BLOCKS * 16 +
-//@ doc       16 * (TAPS_PITCH + 16) + 4 * 256, PANEL = ceil(TILE_P / 32), TAPS_PITCH = R * S * C
-//@ doc       rounded up to 32
+//@ doc scratch floats: PANEL * 16 * (TAPS_PITCH + BLOCKS * 16) + BLOCKS * 16 + 4 * 256 +
+//@ doc       16 * (TAPS_PITCH + 32) + BLOCKS * 16, PANEL = ceil(TILE_P / 32), TAPS_PITCH =
+//@ doc       R * S * C rounded up to 32
 //@ doc config: TILE_M 16 or 32 taps, TILE_N 1 or 2 vectors, which divide K rounded up to 16;
 //@ doc       TILE_P so many that dw is gone through seldom, 512 where TILE_M * TILE_P bf16 should
 //@ doc       stay in the L1 cache, and the panels in the L2 cache
@@ -23,7 +23,7 @@ enum { CHUNK = 2 * RX_LANES };                             // pixels of a tile: 
 enum { PANEL = (TILE_P + CHUNK - 1) / CHUNK };             // tiles of a panel's pixels
 enum { TAPS = R * S * C };                                 // inputs that an output sees
 enum { TAPS_PITCH = (TAPS + 31) / 32 * 32 };               // to whole tiles, two by two
-enum { LINE_PITCH = TAPS_PITCH + 16 };                     // of a row: never a power of two
+enum { LINE_PITCH = TAPS_PITCH + 32 };                     // of a row: never a power of two
 enum { BLOCK = 16, BLOCKS = (K + BLOCK - 1) / BLOCK };     // outputs that lie together in dw
 enum { TILE = RX_LANES * BLOCK };                          // floats of a tile
 enum { COLUMN = PANEL * TILE + BLOCK };                    // of a block of gradients
@@ -77,23 +77,17 @@ multiply(const float *restrict inputs,     // [TILE_M / 16][PANEL][16 taps][16 p
             rx_tile_store(tile, dw + tile % 2 * pitch + tile / 2 * TILE, BLOCK);
 }
 
-// What pixel i leaves at p: the first of a pair its f32, the second pairs of both.
-static inline rx_v
-paired(const float *p, int i, rx_v v)
-{
-    return i % 2 == 0 ? v : rx_pair(rx_load(p), v);
-}
-
-// Rows of pairs of pixels become rows of taps.
+// Rows of pixels become rows of taps, of pairs of pixels.
 static void
-turn(const float *restrict lines,  // [16 pairs][LINE_PITCH]
-     float *restrict inputs)       // [TAPS_PITCH / 16][PANEL][16 taps][16 pairs]
+turn(const uint16_t *restrict lines,  // [CHUNK][LINE_PITCH]
+     float *restrict inputs)          // [TAPS_PITCH / 16][PANEL][16 taps][16 pairs]
 {
     for (int tap = 0; tap < TAPS; tap += RX_LANES, inputs += PANEL * TILE) {
         rx_v row[RX_ROWS];
 #pragma GCC unroll 16
         for (int i = 0; i < RX_ROWS; i++)
-            row[i] = rx_load(lines + i * LINE_PITCH + tap);
+            row[i] = rx_load_pairs(lines + 2 * i * LINE_PITCH + tap,
+                                   lines + (2 * i + 1) * LINE_PITCH + tap);
         rx_transpose(row);
 #pragma GCC unroll 16
         for (int i = 0; i < RX_ROWS; i++)
@@ -124,17 +118,13 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     //@ end
     float *restrict inputs = call->scratch;                             // as `turn` makes them
     float *restrict gradients = inputs + PANEL * RX_ROWS * TAPS_PITCH;  // [BLOCKS][COLUMN]
-    float *restrict lines = gradients + BLOCKS * COLUMN;                // [16 pairs][LINE_PITCH]
-    float *restrict some = lines + RX_ROWS * LINE_PITCH;                // [TILE_N][TILE_M][BLOCK]
+    float *restrict some = gradients + BLOCKS * COLUMN;                 // [TILE_N][TILE_M][BLOCK]
+    uint16_t *restrict lines = (uint16_t *)(some + 4 * TILE);           // [CHUNK][LINE_PITCH]
+    uint16_t *restrict pair = lines + CHUNK * LINE_PITCH;               // [2][BLOCKS * BLOCK]
     float *restrict part = dw + call->thread * (int64_t)COUNT_DW;
     const int64_t pixels = (int64_t)call->n * OH * OW;
     if (call->first >= call->last)
         memset(part, 0, COUNT_DW * sizeof *part);
-    //@ if tail_out
-    // Lanes beyond the outputs stay zero.
-    for (int i = 0; i < PANEL * TILE; i += RX_LANES)
-        rx_store(gradients + (BLOCKS - 1) * COLUMN + i, rx_zero());
-    //@ end
     rx_tiles_begin();
 
     for (int64_t task = call->first, next; task < call->last; task = next) {
@@ -146,12 +136,13 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
             const int64_t first = (task + chunk) * CHUNK;
             const int rows = (int)(pixels - first < CHUNK ? pixels - first : CHUNK);
             // 1. Pack the inputs of each pixel, transformed; taps outside the map and pixels
-            // behind the last are zero.
+            // behind the last are zero. Whole vectors are stored: what exceeds a tap is
+            // overwritten by the next.
             for (int i = 0; i < CHUNK; i++) {
-                float *restrict to = lines + i / 2 * LINE_PITCH;
+                uint16_t *restrict to = lines + i * LINE_PITCH;
                 if (i >= rows) {
                     for (int c = 0; c < TAPS; c += RX_LANES)
-                        rx_store(to + c, paired(to + c, i, rx_zero()));
+                        rx_store_bf16(to + c, rx_zero());
                     continue;
                 }
                 //@ if pointwise
@@ -161,19 +152,37 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     //@ prologue 0 pixel=(first + i) channel=c lanes=lanes into=x
                     const rx_v x = rx_load_n(x0 + (first + i) * C + c, lanes);
                     //@ end
-                    rx_store(to + c, paired(to + c, i, x));
+                    rx_store_bf16(to + c, x);
                 }
                 //@ else
                 const int64_t n = (first + i) / (OH * OW);
                 const int oh = (int)((first + i) % (OH * OW)) / OW, ow = (int)((first + i) % OW);
-                for (int r = 0; r < R; r++)
+                for (int r = 0; r < R; r++) {
+                    //@ if images
+                    //@ if not prologue0
+                    // A row of taps inside the map lies together.
+                    const int hr = oh * ST + r - P, w0 = ow * ST - P;
+                    if (hr >= 0 && hr < H && w0 >= 0 && w0 + S <= W) {
+                        const int64_t pixel = (n * H + hr) * W + w0;
+                        for (int c = 0; c < S * C; c += RX_LANES) {
+                            //@ if tail_in
+                            const int lanes = S * C - c < RX_LANES ? S * C - c : RX_LANES;
+                            //@ end
+                            //@ prologue 0 pixel=pixel channel=c lanes=lanes into=x
+                            const rx_v x = rx_load_n(x0 + pixel * C + c, lanes);
+                            //@ end
+                            rx_store_bf16(to + c, x);
+                        }
+                        to += S * C;
+                        continue;
+                    }
+                    //@ end
+                    //@ end
                     for (int s = 0; s < S; s++, to += C) {
                         const int h = oh * ST + r - P, wi = ow * ST + s - P;
                         if (h < 0 || h >= H || wi < 0 || wi >= W) {
-                            for (int c = 0; c < C; c += RX_LANES) {
-                                const int lanes = C - c < RX_LANES ? C - c : RX_LANES;
-                                rx_store_n(to + c, paired(to + c, i, rx_zero()), lanes);
-                            }
+                            for (int c = 0; c < C; c += RX_LANES)
+                                rx_store_bf16(to + c, rx_zero());
                             continue;
                         }
                         const int64_t pixel = (n * H + h) * W + wi;
@@ -184,22 +193,19 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                             //@ prologue 0 pixel=pixel channel=c lanes=lanes into=x
                             const rx_v x = rx_load_n(x0 + pixel * C + c, lanes);
                             //@ end
-                            //@ if tail_in
-                            rx_store_n(to + c, paired(to + c, i, x), lanes);
-                            //@ else
-                            rx_store(to + c, paired(to + c, i, x));
-                            //@ end
+                            rx_store_bf16(to + c, x);
                         }
                     }
+                }
                 //@ end
             }
             turn(lines, inputs + chunk * TILE);
-            // 2. Pack the gradients, transformed, block by block.
-            for (int i = 0; i < CHUNK; i++)
+            // 2. Pack the gradients, transformed, two pixels together, block by block.
+            for (int i = 0; i < CHUNK; i++) {
+                uint16_t *restrict to = pair + i % 2 * BLOCKS * BLOCK;
                 for (int k = 0; k < K; k += RX_LANES) {
-                    float *to = gradients + k / BLOCK * COLUMN + chunk * TILE + i / 2 * BLOCK;
                     if (i >= rows) {
-                        rx_store(to, paired(to, i, rx_zero()));
+                        rx_store_bf16(to + k, rx_zero());
                         continue;
                     }
                     const int left = K - k;                               //@ when tail_out
@@ -207,12 +213,13 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     //@ prologue 1 pixel=(first + i) channel=k lanes=lanes into=u
                     const rx_v u = rx_load_n(u0 + (first + i) * K + k, lanes);
                     //@ end
-                    //@ if tail_out
-                    rx_store_n(to, paired(to, i, u), lanes);
-                    //@ else
-                    rx_store(to, paired(to, i, u));
-                    //@ end
+                    rx_store_bf16(to + k, u);
                 }
+                if (i % 2 == 1)
+                    for (int block = 0; block < BLOCKS; block++)
+                        rx_store(gradients + block * COLUMN + chunk * TILE + i / 2 * BLOCK,
+                                 rx_load_pairs(pair + block * BLOCK, to + block * BLOCK));
+            }
         }
         // 3. Multiply. The smaller panel is gone through again and again, two tiles of the other
         // stay near.

@@ -87,40 +87,13 @@ rx_tile_dot2(int i, int j)
         _tile_dpbf16ps(3, 5, 7);
 }
 
-// Lane j of row i becomes lane i of row j.
-static inline void
-rx_transpose(rx_v row[RX_ROWS])
+// Pairs of two rows of bf16: a's below, b's above.
+static inline rx_v
+rx_load_pairs(const uint16_t *a, const uint16_t *b)
 {
-    // Pairs of lanes, of pairs of lanes, of quarters, of halves.
-    __m512d t[RX_ROWS], u[RX_ROWS];
-#pragma GCC unroll 16
-    for (int i = 0; i < RX_ROWS; i += 2) {
-        t[i] = _mm512_castps_pd(_mm512_unpacklo_ps(row[i], row[i + 1]));
-        t[i + 1] = _mm512_castps_pd(_mm512_unpackhi_ps(row[i], row[i + 1]));
-    }
-    // u[4 * i + j]: of four rows from 4 * i on, lane j of each quarter.
-#pragma GCC unroll 16
-    for (int i = 0; i < RX_ROWS; i += 4) {
-        u[i] = _mm512_unpacklo_pd(t[i], t[i + 2]);
-        u[i + 1] = _mm512_unpackhi_pd(t[i], t[i + 2]);
-        u[i + 2] = _mm512_unpacklo_pd(t[i + 1], t[i + 3]);
-        u[i + 3] = _mm512_unpackhi_pd(t[i + 1], t[i + 3]);
-    }
-    // Quarters 0 and 2 of eight rows, then 1 and 3.
-    enum { EVEN = 0x88, ODD = 0xdd };
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; j++) {
-        const __m512 a = _mm512_castpd_ps(u[j]), b = _mm512_castpd_ps(u[4 + j]);
-        const __m512 c = _mm512_castpd_ps(u[8 + j]), d = _mm512_castpd_ps(u[12 + j]);
-        const __m512 ab_even = _mm512_shuffle_f32x4(a, b, EVEN);
-        const __m512 ab_odd = _mm512_shuffle_f32x4(a, b, ODD);
-        const __m512 cd_even = _mm512_shuffle_f32x4(c, d, EVEN);
-        const __m512 cd_odd = _mm512_shuffle_f32x4(c, d, ODD);
-        row[j] = _mm512_shuffle_f32x4(ab_even, cd_even, EVEN);
-        row[4 + j] = _mm512_shuffle_f32x4(ab_odd, cd_odd, EVEN);
-        row[8 + j] = _mm512_shuffle_f32x4(ab_even, cd_even, ODD);
-        row[12 + j] = _mm512_shuffle_f32x4(ab_odd, cd_odd, ODD);
-    }
+    const __m512i below = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)a));
+    const __m512i above = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)b));
+    return _mm512_castsi512_ps(_mm512_or_si512(below, _mm512_slli_epi32(above, 16)));
 }
 
 #endif

@@ -194,6 +194,18 @@ rx_dot2(rx_v a, rx_v b, rx_v c)
     return rx_fma(rx_bf16_lower(a), rx_bf16_lower(b), sum);
 }
 
+// Lane j of row i becomes lane i of row j.
+static inline void
+rx_transpose(rx_v row[RX_LANES])
+{
+    rx_v turned[RX_LANES];
+    for (int i = 0; i < RX_LANES; i++)
+        for (int j = 0; j < RX_LANES; j++)
+            turned[j][i] = row[i][j];
+    for (int i = 0; i < RX_LANES; i++)
+        row[i] = turned[i];
+}
+
 // to[i] += v[i] for the first n lanes.
 static inline void
 rx_sum_f64(double *to, rx_v v, int n)

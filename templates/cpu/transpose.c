@@ -37,6 +37,14 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                                 block * BLOCK * BLOCK;
             const int outputs = KG - k0 < BLOCK ? KG - k0 : BLOCK;
             //@ if pairs
+            //@ if avx512
+            rx_v row[RX_LANES];
+            for (int c = 0; c < BLOCK; c++)
+                row[c] = c < channels ? rx_load(from + c * BLOCK) : rx_zero();
+            rx_transpose(row);
+            for (int k = 0; k < outputs; k += 2)
+                rx_store(to + (k0 + k) / 2 * BLOCK, rx_pair(row[k], row[k + 1]));
+            //@ else
             for (int k = 0; k < outputs; k += 2) {
                 float first[BLOCK] = {0}, second[BLOCK] = {0};
                 for (int c = 0; c < channels; c++) {
@@ -47,6 +55,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     rx_store(to + (k0 + k) / 2 * BLOCK + c,
                              rx_pair(rx_load(first + c), rx_load(second + c)));
             }
+            //@ end
             //@ else
             for (int k = 0; k < outputs; k++)
                 for (int c = 0; c < BLOCK; c++)

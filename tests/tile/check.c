@@ -234,6 +234,17 @@ check_f64(void)
     }
 }
 
+static void
+check_transpose(void)
+{
+    rx_v row[RX_LANES];
+    for (int i = 0; i < RX_LANES * RX_LANES; i++)
+        row[i / RX_LANES][i % RX_LANES] = (float)i;
+    rx_transpose(row);
+    for (int i = 0; i < RX_LANES * RX_LANES; i++)
+        check(row[i % RX_LANES][i / RX_LANES] == (float)i, "rx_transpose", i);
+}
+
 #ifdef RX_TILE_AMX_H
 enum { SIDE = RX_ROWS * RX_LANES, PITCH = 2 * RX_LANES };
 
@@ -293,14 +304,17 @@ check_tiles(void)
 }
 
 static void
-check_transpose(void)
+check_load_pairs(void)
 {
-    rx_v row[RX_ROWS];
-    for (int i = 0; i < SIDE; i++)
-        row[i / RX_LANES][i % RX_LANES] = (float)i;
-    rx_transpose(row);
-    for (int i = 0; i < SIDE; i++)
-        check(row[i % RX_LANES][i / RX_LANES] == (float)i, "rx_transpose", i);
+    uint16_t a[RX_LANES], b[RX_LANES];
+    for (int i = 0; i < RX_LANES; i++)
+        a[i] = (uint16_t)next(), b[i] = (uint16_t)next();
+    const rx_v pairs = rx_load_pairs(a, b);
+    for (int i = 0; i < RX_LANES; i++) {
+        uint32_t bits;
+        memcpy(&bits, (const char *)&pairs + 4 * i, sizeof bits);
+        check(bits == ((uint32_t)b[i] << 16 | a[i]), "rx_load_pairs", i);
+    }
 }
 #endif
 
@@ -317,9 +331,10 @@ main(void)
         check_bf16();
         check_pairs();
         check_f64();
+        check_transpose();
 #ifdef RX_TILE_AMX_H
         check_tiles();
-        check_transpose();
+        check_load_pairs();
 #endif
     }
     return failed;

@@ -63,9 +63,9 @@ tiles_floats(const struct rx_problem *p, const struct rx_config *config)
     const int64_t depth = round_up((taps + 1) / 2, RX_BLOCK);
     if (p->op == RX_PROBLEM_CONV_WGRAD) {
         const int64_t pairs = round_up(config->tile_pixels, 2 * RX_BLOCK) / 2;
-        return pairs * (round_up(taps, 2 * RX_BLOCK) + round_up(g->k, RX_BLOCK)) +
-               round_up(g->k, RX_BLOCK) * (RX_BLOCK + 1) +
-               RX_BLOCK * (round_up(taps, 2 * RX_BLOCK) + RX_BLOCK) + 4 * RX_BLOCK * RX_BLOCK;
+        const int64_t pitch = round_up(taps, 2 * RX_BLOCK), outputs = round_up(g->k, RX_BLOCK);
+        return pairs * (pitch + outputs) + outputs + 4 * RX_BLOCK * RX_BLOCK +
+               RX_BLOCK * (pitch + 2 * RX_BLOCK) + outputs;
     }
     const int64_t rows = round_up(config->tile_pixels, config->tile_m);
     const int64_t kept = looks_again(p) ? rows : config->tile_m;
