@@ -56,6 +56,8 @@ take fashion_bf16 \
 emit fashion_pairs models/fashion_resnext.lua --dtype bf16 --arch x86-64-v4+bf16
 take fashion_pairs rx_conv1x1_bn_relu_bf16_c64k128g1_14x14 \
     rx_conv1x1_wgrad_bn_relu_bf16_c32k64g1_14x14 rx_pack_c64k128g1_14x14
+emit fashion_avx512 models/fashion_resnext.lua --arch x86-64-v4
+take fashion_avx512 rx_gconv3x3_dgrad_bn_mask_sums_c32k32g8_14x14
 emit fashion_tiles models/fashion_resnext.lua --dtype bf16 --arch x86-64-v4+amx
 take fashion_tiles rx_conv1x1_bn_relu_stats_bf16_c128k256g1_4x4 \
     rx_conv1x1_dgrad_bn_mask_sums_bf16_c128k256g1_4x4 rx_conv1x1_wgrad_bn_relu_bf16_c128k256g1_4x4

@@ -72,6 +72,7 @@ config_constant(const struct rx_kernel *kernel, const char *name, int64_t *value
         {"STAGES", kernel->stages},
         {"TILES", PRODUCTS},
         {"STEP", back ? 1 : kernel->problem->geometry.stride},
+        {"TURNED", back},
         {"APART", back ? kernel->problem->geometry.stride : 1},
         {"LINE", LINE_FLOATS},
         {"SLACK", RX_CHAIN_MAX},

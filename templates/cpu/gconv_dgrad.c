@@ -22,6 +22,7 @@ enum { TOGETHER = 1 };                                      // units that are wo
 enum { COLUMN = 16 };                                      // floats of a ring's pixel
 enum { OWN = 1 };                                          // 1: lanes multiply their own groups
 enum { TAPS = R * S * KG };                                // outputs that an input touches
+enum { UNROLL = OWN && KG > 4 && RX_LANES / KG > 1 ? 8 : 4 };  // outputs: then shuffles are known
 enum { TILE_C = TILE_N * RX_LANES };                       // inputs of a register tile
 enum { SHARED = TILE_N == 1 ? S : 1 };                     // taps that share a loaded gradient
 enum { STEPS = (W + ST - 1) / ST, STEP_M = TILE_M / ST };  // a row and a tile in strides
@@ -95,7 +96,7 @@ multiply(const float *const *restrict x,  // [R]: [..][COLUMN]
 #pragma GCC unroll 16
         for (int s0 = 0; s0 < S; s0 += SHARED) {
             const float *xs = x[r] + column;
-#pragma GCC unroll 4
+#pragma GCC unroll UNROLL
             for (int k = 0; k < KG; k++) {
                 xs = rx_opaque(xs);
                 rx_v b[SHARED][TILE_N];

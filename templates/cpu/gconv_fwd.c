@@ -25,6 +25,7 @@ enum { TOGETHER = 1 };                                      // units that are wo
 enum { COLUMN = 16 };                                      // floats of a ring's pixel
 enum { OWN = 1 };                                          // 1: lanes multiply their own groups
 enum { TAPS = R * S * CG };                                // inputs that an output sees
+enum { UNROLL = OWN && CG > 4 && RX_LANES / CG > 1 ? 8 : 4 };  // inputs: then shuffles are known
 enum { TILE_K = TILE_N * RX_LANES };                       // outputs of a register tile
 enum { SHARED = TILE_N == 1 ? S : 1 };                     // taps that share a loaded input
 enum { TILES = (OW + TILE_M - 1) / TILE_M };               // of a row
@@ -94,7 +95,7 @@ multiply(const float *const *restrict x,  // [R]: [..][COLUMN]
     for (int r = r0; r < r1; r++)
         for (int s0 = 0; s0 < S; s0 += SHARED) {
             const float *xs = x[r] + column + s0 * COLUMN;
-#pragma GCC unroll 4
+#pragma GCC unroll UNROLL
             for (int c = 0; c < CG; c++) {
                 xs = rx_opaque(xs);
                 rx_v b[SHARED][TILE_N];

@@ -109,6 +109,30 @@ ring_row(const struct question *q)
     return fits_blocks(q, (dgrad ? g->c : g->k) / g->groups);
 }
 
+// Maps of one size, so that a data gradient is a convolution too; whole vectors of a group, or
+// whole groups in a vector.
+static int
+rows_tile(const struct question *q)
+{
+    const struct rx_config *c = q->config;
+    const struct rx_geometry *g = &q->problem->geometry;
+    const int m = c->tile_m, tiles = m > 0 ? (g->w + m - 1) / m : 1;
+    const int cg = g->c / g->groups, kg = g->k / g->groups;
+    if (g->groups < 2)
+        return no(q, "one group, there must be several");
+    if (g->stride != 1 || g->r != g->s || 2 * g->pad + 1 != g->r)
+        return no(q, "the maps must have one size, at stride 1");
+    if (rx_weights_layout(g) == RX_LAYOUT_LANES ? !rx_units_permuted(g, c->lanes)
+                                                : cg % c->lanes != 0 || kg % c->lanes != 0)
+        return no(q, "%d and %d channels a group neither fill vectors of %d nor share them", cg, kg,
+                  c->lanes);
+    if (m < 1 || m > TILE_ROWS_MAX || m > g->w || m != (g->w + tiles - 1) / tiles)
+        return no(q, "a register tile of %d pixels in a row of %d: one of equal ones", m, g->w);
+    if (c->tile_pixels > g->h)
+        return no(q, "strips of %d rows of %d", c->tile_pixels, g->h);
+    return c->tile_n >= 1 || no(q, "%d units together: 1 or more", c->tile_n);
+}
+
 // Inputs at a time; vectors that hold several groups are spread as a whole.
 static int
 ring_inputs(const struct question *q)
@@ -172,6 +196,8 @@ static const struct rule {
     {"conv_wgrad.amx", RX_PROBLEM_CONV_WGRAD, RX_LAYOUT_PANEL, tiles, 1, 1},
     {"gconv_fwd", RX_PROBLEM_CONV_FWD, ANY_LAYOUT, ring_row, 0, 0},
     {"gconv_dgrad", RX_PROBLEM_CONV_DGRAD, ANY_LAYOUT, ring_row, 0, 0},
+    {"gconv_fwd.rows", RX_PROBLEM_CONV_FWD, ANY_LAYOUT, rows_tile, 0, 0},
+    {"gconv_fwd.rows", RX_PROBLEM_CONV_DGRAD, ANY_LAYOUT, rows_tile, 0, 0},
     {"gconv_wgrad", RX_PROBLEM_CONV_WGRAD, ANY_LAYOUT, ring_inputs, 0, 0},
     {"maxpool", RX_PROBLEM_MAXPOOL, 0, no_tile, 0, 0},
     {"maxpool_grad", RX_PROBLEM_MAXPOOL_GRAD, 0, no_tile, 0, 0},
@@ -190,13 +216,18 @@ static const struct rule {
     {"sgd", RX_PROBLEM_SGD, 0, no_tile, 0, 0},
 };
 
+// The skeleton's rule for the operation, or else for another one.
 static const struct rule *
-rule_of(const char *skeleton)
+rule_of(const char *skeleton, enum rx_problem_op op)
 {
+    const struct rule *other = NULL;
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
-        if (strcmp(rules[i].skeleton, skeleton) == 0)
-            return &rules[i];
-    return NULL;
+        if (strcmp(rules[i].skeleton, skeleton) == 0) {
+            other = &rules[i];
+            if (other->op == op)
+                break;
+        }
+    return other;
 }
 
 int
@@ -204,7 +235,7 @@ rx_cpu_applicable(const struct rx_machine *machine, const struct rx_problem *pro
                   const struct rx_config *config, struct rx_text *why)
 {
     const struct question q = {problem, config, why};
-    const struct rule *rule = rule_of(config->skeleton);
+    const struct rule *rule = rule_of(config->skeleton, problem->op);
     if (rule == NULL)
         return no(&q, "no such skeleton");
     if (rule->op != problem->op)

@@ -94,6 +94,20 @@ ring_floats(const struct rx_problem *p, const struct rx_config *config, int toge
            pixels * config->tile_n * config->lanes;
 }
 
+// gconv_fwd.rows: a row of inputs, the rows of sums that it adds to, the weights as they are
+// multiplied.
+static int64_t
+rows_floats(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_geometry *g = &p->geometry, roles = rx_units_roles(p);
+    const struct rx_units units = rx_units_of(&roles, config->lanes);
+    const int64_t taps = (int64_t)g->r * g->s * (roles.c / g->groups);
+    const int64_t slots = round_up(config->tile_pixels + g->r - 1, config->tile_pixels);
+    const int64_t row = (int64_t)(g->w + 2 * g->pad) * units.column;
+    return config->tile_n * (row + units.out * (slots * g->w + taps)) +
+           (int64_t)g->w * config->lanes;
+}
+
 int64_t
 rx_cpu_ring_bytes(const struct rx_problem *p, const struct rx_config *config)
 {
@@ -139,6 +153,8 @@ rx_cpu_scratch_bytes(const struct rx_problem *p, const struct rx_config *config)
         return panel_floats(p, config) * element;
     if (strcmp(config->skeleton, "gconv_wgrad") == 0)
         return wgrad_floats(p, config) * element;
+    if (strcmp(config->skeleton, "gconv_fwd.rows") == 0)
+        return rows_floats(p, config) * element;
     if (strncmp(config->skeleton, "gconv_", 6) == 0)
         return ring_floats(p, config, units_together(p, config)) * element;
     switch (p->op) {

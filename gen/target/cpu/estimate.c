@@ -13,8 +13,9 @@ static const double cache_bytes_per_s = 60e9;  // L3, for weights that every tas
 
 static const double near_bytes_per_s = 72e9;  // L2, for what of a step is larger than L1
 
-static const double ring_share = 0.85;  // of gconv_*: the rest transforms rows
-static const double pack_cycles = 2.5;  // a vector of a panel of several taps
+static const double ring_share = 0.85;        // of gconv_*: the rest transforms rows
+static const double rows_order_share = 0.95;  // of gconv_fwd.rows, which reads rows in order
+static const double pack_cycles = 2.5;        // a vector of a panel of several taps
 static const double widen_share = 0.3;  // of pairs of bf16 where no instruction multiplies them
 
 // A multiply of tiles takes so many cycles, its result so many more; a load half as many.
@@ -108,12 +109,23 @@ imbalance(const struct rx_problem *p, const struct rx_config *config)
     return sum / 3;
 }
 
+// Whether inputs are spread over their groups' lanes by a shuffle, which AVX-512 runs where it
+// multiplies; else loads do it.
+static int
+shuffles(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_geometry *g = &p->geometry;
+    return config->lanes == 16 && rx_units_permuted(g, config->lanes) &&
+           g->c / g->groups < config->lanes;
+}
+
 // Cycles that a register tile of m pixels and n vectors takes for a row of taps: its multiplies,
 // its loads or the latency of its sums, whatever is most. With one vector the taps share the loads.
 static double
-ring_cycles(const struct rx_geometry *g, int m, int n)
+ring_cycles(const struct rx_geometry *g, int m, int n, int shuffled)
 {
-    const double multiplies = (double)m * n * g->s / FMA_PORTS,
+    const double inputs = shuffled ? (m - 1.0) * g->stride + g->s : 0;
+    const double multiplies = ((double)m * n * g->s + inputs) / FMA_PORTS,
                  latency = FMA_LATENCY * (double)g->s;
     const double loads = n == 1 ? (m - 1.0) * g->stride + 2 * g->s : (double)(m + n) * g->s;
     const double most = multiplies > loads / LOAD_PORTS ? multiplies : loads / LOAD_PORTS;
@@ -128,10 +140,25 @@ ring_tiles_share(const struct rx_problem *p, const struct rx_config *config)
     const int dgrad = p->op == RX_PROBLEM_CONV_DGRAD, step = dgrad ? g->stride : 1;
     const int row = dgrad ? (g->w + step - 1) / step : g->ow;
     const int m = config->tile_m / step, n = config->tile_n, tiles = (row + m - 1) / m;
-    const int large = row - tiles * (m - 1);
-    const double cycles =
-        large * ring_cycles(g, m * step, n) + (tiles - large) * ring_cycles(g, (m - 1) * step, n);
+    const int large = row - tiles * (m - 1), shuffled = shuffles(p, config);
+    const double cycles = large * ring_cycles(g, m * step, n, shuffled) +
+                          (tiles - large) * ring_cycles(g, (m - 1) * step, n, shuffled);
     return (double)row * step * n * g->s / FMA_PORTS / cycles;
+}
+
+// The same of gconv_fwd.rows: a loaded (spread) input meets R * S taps.
+static double
+rows_share(const struct rx_problem *p, const struct rx_config *config)
+{
+    const struct rx_geometry *g = &p->geometry;
+    const int tiles = (g->w + config->tile_m - 1) / config->tile_m;
+    const double multiplies = (double)g->w * g->r * g->s;
+    const double inputs = g->w + tiles * (g->s - 1.0), weights = (double)tiles * g->r * g->s;
+    const double ports = (multiplies + shuffles(p, config) * inputs) / FMA_PORTS,
+                 loads = (inputs + weights) / LOAD_PORTS;
+    const double independent = (double)config->tile_m * g->r / (FMA_PORTS * FMA_LATENCY);
+    return multiplies / FMA_PORTS / (ports > loads ? ports : loads) *
+           (independent < 1 ? independent : 1);
 }
 
 // What packing the taps of every pixel costs beside multiplying them.
@@ -183,6 +210,8 @@ rx_cpu_estimate(const struct rx_machine *machine, const struct rx_problem *p,
     else if (strcmp(config->skeleton, "gconv_wgrad") == 0)
         compute = compute / (tile_share(config->tile_m, p->geometry.s) * ring_share) +
                   step_seconds(machine, p, config);
+    else if (strcmp(config->skeleton, "gconv_fwd.rows") == 0)
+        compute /= rows_share(p, config) * rows_order_share;
     else if (strncmp(config->skeleton, "gconv_", 6) == 0)
         compute /= ring_tiles_share(p, config) * ring_share;
     else if (config->tile_m > 0)
