@@ -231,6 +231,35 @@ test_epilogue(void **state)
     rx_text_close(&out);
 }
 
+// Several vectors by turns: arrays, and statistics in one look.
+static void
+test_epilogue_vectors(void **state)
+{
+    (void)state;
+    const struct rx_problem p = rx_render_map_problem(3, 3, 16);
+    const struct rx_kernel k = kernel_of(&p, "map", 8);
+    struct rx_slot slot = slot_of("epilogue", -1, 0);
+    struct rx_text out = {0};
+    add_argument(&slot, "pixel", "p");
+    add_argument(&slot, "channel", "c");
+    add_argument(&slot, "acc", "sum");
+    add_argument(&slot, "vector", "v");
+    assert_string_equal(rx_slot_epilogue(&k, &slot, &out), "first= is missing");
+    add_argument(&slot, "first", "i == 0");
+    assert_null(rx_slot_epilogue(&k, &slot, &out));
+    assert_non_null(strstr(rx_text_str(&out), "rx_store(y0 + p * C + c, e2);\n"
+                                              "rx_moments_add(&stats0_own[v], e2, i == 0);\n"
+                                              "sums0_a[v] += e2;\n"));
+    rx_text_clear(&out);
+    assert_non_null(rx_slot_epilogue_end(&k, &slot, &out));
+    add_argument(&slot, "rows", "n");
+    assert_null(rx_slot_epilogue_end(&k, &slot, &out));
+    assert_non_null(
+        strstr(rx_text_str(&out),
+               "rx_moments_merge_f64(stats0 + c, STATS0_PITCH, &stats0_own[v], n, RX_LANES);\n"));
+    rx_text_close(&out);
+}
+
 // A running sum that goes on in the same memory is no promise of separate pointers.
 static void
 test_operands(void **state)
@@ -313,10 +342,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_canonical), cmocka_unit_test(test_formula),
-        cmocka_unit_test(test_work),      cmocka_unit_test(test_prologue),
-        cmocka_unit_test(test_tail),      cmocka_unit_test(test_epilogue),
-        cmocka_unit_test(test_operands),  cmocka_unit_test(test_machines),
+        cmocka_unit_test(test_canonical),
+        cmocka_unit_test(test_formula),
+        cmocka_unit_test(test_work),
+        cmocka_unit_test(test_prologue),
+        cmocka_unit_test(test_tail),
+        cmocka_unit_test(test_epilogue),
+        cmocka_unit_test(test_epilogue_vectors),
+        cmocka_unit_test(test_operands),
+        cmocka_unit_test(test_machines),
         cmocka_unit_test(test_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

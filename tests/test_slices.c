@@ -67,6 +67,7 @@ static struct rx_plan
 plan_of(int slice_steps, int slice_images)
 {
     struct rx_plan plan = {.version = RX_PLAN_VERSION,
+                           .arch = "generic",
                            .n_tensors = TENSORS,
                            .n_kernels = 3,
                            .n_args = 10,

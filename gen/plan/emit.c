@@ -115,6 +115,10 @@ write_headers(const struct stage *s, const char *folder, struct rx_text *headers
     if (status == RX_OK)
         status =
             copy(s, "runtime/kernel.h", rx_arena_printf(a, "%s/kernel.h", folder), headers, error);
+    const char *shared = s->net->target->language->shared_header;
+    if (status == RX_OK)
+        status = copy(s, rx_arena_printf(a, "templates/cpu/%s", shared),
+                      rx_arena_printf(a, "%s/%s", folder, shared), headers, error);
     for (int i = 0; i < 2 && status == RX_OK && tile[i][0] != '\0'; i++)
         status = copy(s, rx_arena_printf(a, "templates/cpu/tile_%s.h", tile[i]),
                       rx_arena_printf(a, "%s/tile_%s.h", folder, tile[i]), headers, error);

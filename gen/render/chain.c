@@ -162,6 +162,7 @@ open_epilogue(struct rx_chain_printer *p, const struct rx_kernel *kernel,
         .acc = rx_slot_value(slot, "acc"),
         .vector = rx_slot_value(slot, "vector"),
         .held = !rx_slot_value(slot, "vector"),
+        .first = rx_slot_value(slot, "first"),
         .kept = rx_slot_value(slot, "kept") != NULL,
     };
     return open_printer(p, kernel, slot);
@@ -174,7 +175,10 @@ rx_slot_epilogue(const struct rx_kernel *kernel, const struct rx_slot *slot, str
     const char *wrong = open_epilogue(&p, kernel, slot);
     if (!wrong && !p.pixel)
         wrong = "pixel= is missing";
-    const int keeps = p.style == RX_CALL_TABLE && !wrong && rx_chain_statistics(&p) >= 0;
+    const int looks = p.style == RX_CALL_TABLE && !wrong && rx_chain_statistics(&p) >= 0;
+    const int keeps = looks && !p.first;
+    if (looks && p.vector && !p.first)
+        wrong = "first= is missing";
     if (!wrong && !p.at && (!p.acc || keeps))
         wrong = "at= is missing";
     if (!wrong)
@@ -197,7 +201,8 @@ declare_sums(const struct rx_chain_printer *p, const char *vectors, struct rx_te
             rx_text_printf(out, "%*srx_v %s_a[%s] = {}, %s_ab[%s] = {};\n", p->indent, "", to,
                            vectors, to, vectors);
         else if (s->op == RX_STEP_STATS)
-            rx_text_printf(out, "%*srx_v %s_sum[%s] = {{0}};\n", p->indent, "", to, vectors);
+            rx_text_printf(out, "%*sstruct rx_moments %s_own[%s] = {0};\n", p->indent, "", to,
+                           vectors);
         else
             rx_text_printf(out, "%*srx_v %s_a[%s] = {{0}}, %s_ab[%s] = {{0}};\n", p->indent, "", to,
                            vectors, to, vectors);
@@ -349,6 +354,20 @@ rx_slot_epilogue_begin(const struct rx_kernel *kernel, const struct rx_slot *slo
     return wrong;
 }
 
+// Moments go to the partials.
+static void
+print_moments(const struct rx_chain_printer *p, int operand, const char *rows, const char *lanes,
+              struct rx_text *out)
+{
+    char pitch[RX_NAME_CHARS + 8];
+    const char *name = rx_render_operand_name(p->problem, operand);
+    rx_render_pitch_name(p->problem, operand, pitch, sizeof pitch);
+    rx_text_printf(out, "%*srx_moments_merge_f64(%s + %s, %s, &", p->indent, "", name, p->channel,
+                   pitch);
+    rx_chain_print_sum(p, operand, "own", out);
+    rx_text_printf(out, ", %s, %s);\n", rows, lanes);
+}
+
 // The second look at the tile, and Chan's merge.
 static void
 print_statistics(const struct rx_chain_printer *p, int operand, const char *lanes,
@@ -436,15 +455,18 @@ rx_slot_epilogue_end(const struct rx_kernel *kernel, const struct rx_slot *slot,
     const char *wrong = open_epilogue(&p, kernel, slot);
     if (!wrong && p.style == RX_CALL_LAUNCH)
         return print_block_sums(&p, out);
+    const char *rows = rx_slot_value(slot, "rows");
     if (!wrong && rx_chain_statistics(&p) >= 0 &&
-        (!p.at || !rx_slot_value(slot, "row") || !rx_slot_value(slot, "rows")))
+        (!rows || (!p.vector && (!p.at || !rx_slot_value(slot, "row")))))
         wrong = "at=, row= or rows= is missing";
     const char *lanes = p.tail ? p.lanes : "RX_LANES";
     for (int i = 0; !wrong && i < p.chain->n; i++) {
         const struct rx_step *s = &p.chain->step[i];
         if (s->op != RX_STEP_STATS && s->op != RX_STEP_SUMS)
             continue;
-        if (s->op == RX_STEP_STATS)
+        if (s->op == RX_STEP_STATS && p.vector)
+            print_moments(&p, s->operand, rows, lanes, out);
+        else if (s->op == RX_STEP_STATS)
             print_statistics(&p, s->operand, lanes, slot, out);
         else
             print_merge(&p, s->operand, lanes, out);

@@ -16,6 +16,7 @@ struct rx_chain_printer {
     const char *into;                                // name of a prologue's result
     const char *vector;  // sums are arrays: the element of this slot; NULL where they are not
     const char *raw;     // the array of what a fetch loaded; NULL: maps are loaded here
+    const char *first;   // whether this is the first value that statistics see
     const char *once;    // where several run this chain: the condition for the one that stores
     enum rx_call_style style;
     int kept;  // lanes have folded their sums

@@ -94,8 +94,8 @@ rx_render_kernel(const struct rx_machine *machine, const char *templates,
     snprintf(file, sizeof file, "templates/%s/%s", l->folder, name);
     struct rx_text text = {0}, header = {0};
     int status = read_template(templates, l, name, &text, error);
-    if (status == RX_OK && l->instructions != NULL)
-        status = read_template(templates, l, l->instructions, &header, error);
+    if (status == RX_OK)
+        status = read_template(templates, l, l->shared_header, &header, error);
     if (status == RX_OK && l->style == RX_CALL_LAUNCH)
         status = read_template(templates, l, tile, &header, error);
     const struct rx_template_names names = {

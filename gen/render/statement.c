@@ -81,6 +81,12 @@ print_statement(const struct rx_chain_printer *p, int value, struct rx_text *lin
         rx_text_add(line, ", ");
         rx_chain_print_value(p, s->a, line);
         rx_text_add(line, ");");
+    } else if (s->op == RX_STEP_STATS && p->first) {
+        rx_text_add(line, "rx_moments_add(&");
+        rx_chain_print_sum(p, s->operand, "own", line);
+        rx_text_add(line, ", ");
+        rx_chain_print_value(p, s->a, line);
+        rx_text_printf(line, ", %s);", p->first);
     } else if (s->op == RX_STEP_STATS) {
         rx_chain_print_sum(p, s->operand, "sum", line);
         rx_text_add(line, " += ");
@@ -132,11 +138,12 @@ print_sums(struct rx_chain_printer *p, const struct rx_step *s, int value)
     return done;
 }
 
-// Statistics read the tile again, so it must hold what they look at.
+// Statistics that read the tile again: it must hold what they look at.
 static int
 print_keep(struct rx_chain_printer *p, int value)
 {
-    if (p->style == RX_CALL_LAUNCH || (p->chain->step[value].op == RX_STEP_ACC && !p->acc))
+    if (p->style == RX_CALL_LAUNCH || p->first ||
+        (p->chain->step[value].op == RX_STEP_ACC && !p->acc))
         return 1;
     struct rx_text line = {0};
     rx_text_printf(&line, "rx_store(%s, ", p->at);

@@ -39,8 +39,8 @@ set_hash(struct rx_kernel *k, const struct rx_machine *machine, const char *temp
         snprintf(tile, sizeof tile, "tile_%s", machine->tiles);
         status = add_file(&key, templates, l, tile, l->header_suffix, error);
     }
-    if (status == RX_OK && l->instructions != NULL)
-        status = add_file(&key, templates, l, l->instructions, "", error);
+    if (status == RX_OK)
+        status = add_file(&key, templates, l, l->shared_header, "", error);
     rx_hash_bytes(rx_text_str(&key), key.n, k->hash);
     rx_text_close(&key);
     return status;

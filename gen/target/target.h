@@ -30,7 +30,7 @@ struct rx_language {
     const char *folder;         // of its templates, below templates/
     const char *suffix;         // of a template and of a kernel: ".c"
     const char *header_suffix;  // of a tile header
-    const char *instructions;   // a header that tile headers need; NULL: none
+    const char *shared_header;  // what all tile headers need
     const char *object_suffix;  // of what a kernel is compiled to
     const char *runtime;        // the archive that is linked before librxruntime.a; NULL: none
     enum rx_call_style style;

@@ -4,7 +4,7 @@
 //@ doc task: TILE_P consecutive pixels of the N * H * W input pixels, which are counted image by
 //@ doc       image, phase by phase (h % ST, w % ST), row by row
 //@ doc       tasks = ceil(N * H * W / TILE_P)
-//@ doc scratch floats: ROWS * (TAPS + 16) + (KEEP ? ROWS : TILE_M) * (TILE_W + 16),
+//@ doc scratch floats: ROWS * (TAPS + 16) + TILE_M * (TILE_W + 16),
 //@ doc       ROWS = TILE_P rounded up to a multiple of TILE_M
 //@ doc config: as in conv_fwd.amx, of C in the place of K; 32 divides K; with a stride, TILE_P at
 //@ doc       most about H * W / ST^2
@@ -24,7 +24,6 @@ enum { ROWS = (TILE_P + TILE_M - 1) / TILE_M * TILE_M };   // of the panel
 enum { BLOCK = 16, BLOCKS = (C + BLOCK - 1) / BLOCK };     // inputs that lie together in w
 enum { TILE_C = TILE_N * RX_LANES };                       // inputs of a product
 enum { TILE_W = 32, ROW = TILE_W + 16 };                   // inputs that go through the epilogue
-enum { KEEP = 1 };                                         // 1: statistics look at them again
 enum { AHEAD = 8 * TILE_M };                                 // prefetches in a product, at most
 enum { SLACK = 32 };                                       // more than the maps of a pixel
 enum { LINE = 16, PAIR = 2 * LINE };                       // f32, and bf16, of a cache line
@@ -108,7 +107,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     float *restrict y0 = t[2];        // [N][H][W][C]
     //@ end
     float *restrict panel = call->scratch;             // [ROWS][TAPS_PITCH]
-    float *restrict tile = panel + ROWS * TAPS_PITCH;  // [ROWS or TILE_M][ROW]
+    float *restrict tile = panel + ROWS * TAPS_PITCH;  // [TILE_M][ROW]
     int64_t pixel[ROWS + TILE_M];                      // of each row of the panel
     const int64_t pixels = (int64_t)call->n * H * W;
     //@ clear
@@ -184,7 +183,6 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
             //@ end
             //@ end
             for (int i = 0; i < rows; i += TILE_M) {
-                float *out = tile + KEEP * i * ROW;
                 // What the epilogue will meet next: the rows or channels that follow.
                 int row = i + TILE_M, channel = c0;
                 if (row >= rows) {
@@ -216,22 +214,24 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                         *at++ = panel;
                     multiply(panel + i * TAPS_PITCH,
                              w + (int64_t)((c0 + b) / BLOCK) * (TAPS * BLOCK), r0, s0, ahead, each,
-                             out + b);
+                             tile + b);
                 }
-                // 4. Epilogue.
-                for (int j = 0; j < TILE_M && i + j < rows; j++)
-                    for (int v = 0; v < vectors; v++) {
-                        const int64_t p = pixel[i + j];
-                        const int c = c0 + v * RX_LANES;
-                        float *const result = out + j * ROW + v * RX_LANES;
-                        //@ if tail_in
-                        const int left = C - c0 - v * RX_LANES;
-                        const int lanes = left < RX_LANES ? left : RX_LANES;
-                        //@ end
-                        //@ epilogue pixel=p channel=c lanes=lanes at=result vector=v
-                        rx_store_n(y0 + p * C + c, rx_load(result), lanes);
+                // 4. Epilogue, a vector of channels after the other.
+                const int last = rows - i < TILE_M ? rows : i + TILE_M;
+                for (int v = 0; v < vectors; v++) {
+                    const int c = c0 + v * RX_LANES;
+                    //@ if tail_in
+                    const int left = C - c0 - v * RX_LANES;
+                    const int n = left < RX_LANES ? left : RX_LANES;
+                    //@ end
+                    for (int r = i; r < last; r++) {
+                        const int64_t p = pixel[r];
+                        const float *const o = tile + (r - i) * ROW + v * RX_LANES;
+                        //@ epilogue pixel=p channel=c lanes=n at=o vector=v first=(r == 0)
+                        rx_store_n(y0 + p * C + c, rx_load(o), n);
                         //@ end
                     }
+                }
             }
             //@ if stats
             for (int v = 0; v < vectors; v++) {
@@ -240,9 +240,8 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 const int left = C - c0 - v * RX_LANES;
                 const int lanes = left < RX_LANES ? left : RX_LANES;
                 //@ end
-                const float *const o = tile + v * RX_LANES;  //@ when kept
-                //@ epilogue_end channel=c lanes=lanes at=(o + i * ROW) row=i rows=rows vector=v
-                (void)o, (void)c, (void)lanes;
+                //@ epilogue_end channel=c lanes=lanes rows=rows vector=v
+                (void)c, (void)lanes;
                 //@ end
             }
             //@ end

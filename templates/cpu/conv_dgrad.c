@@ -5,7 +5,7 @@
 //@ doc task: TILE_P consecutive pixels of the N * H * W input pixels, which are counted image by
 //@ doc       image, phase by phase (h % ST, w % ST), row by row
 //@ doc       tasks = ceil(N * H * W / TILE_P)
-//@ doc scratch floats: ROWS * (TAPS + 16) + (KEEP ? ROWS : TILE_M) * (TILE_W + 16),
+//@ doc scratch floats: ROWS * (TAPS + 16) + TILE_M * (TILE_W + 16),
 //@ doc       ROWS = TILE_P rounded up to a multiple of TILE_M
 //@ doc config: TILE_N * RX_LANES divides 16 or is a multiple of 16 and divides CG rounded up;
 //@ doc       registers, TILE_P and TILE_W as in conv_fwd; with a stride, TILE_P at most about
@@ -26,7 +26,6 @@ enum { ROWS = (TILE_P + TILE_M - 1) / TILE_M * TILE_M };   // of the panel
 enum { BLOCK = 16, BLOCKS = (CG + BLOCK - 1) / BLOCK };    // inputs that lie together in w
 enum { TILE_C = TILE_N * RX_LANES };                       // inputs of a register tile
 enum { TILE_W = 16, ROW = TILE_W + 16 };                   // inputs that go through the epilogue
-enum { KEEP = 1 };                                         // 1: statistics look at them again
 enum { STEP = TERMS < 128 ? 4 : 8 };                       // multiplies between two prefetches
 enum { AHEAD = R * S * ((TERMS + STEP - 1) / STEP) };      // prefetches in a register tile
 enum { SLACK = 32 };                                       // more than the maps of a pixel
@@ -128,7 +127,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     float *restrict y0 = t[2];        // [N][H][W][C]
     //@ end
     float *restrict panel = call->scratch;             // [ROWS][TAPS_PITCH]
-    float *restrict tile = panel + ROWS * TAPS_PITCH;  // [ROWS or TILE_M][ROW]
+    float *restrict tile = panel + ROWS * TAPS_PITCH;  // [TILE_M][ROW]
     int64_t pixel[ROWS + TILE_M];                      // of each row of the panel
     const int64_t pixels = (int64_t)call->n * H * W;
     //@ clear
@@ -213,7 +212,6 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 //@ end
                 //@ end
                 for (int i = 0; i < rows; i += TILE_M) {
-                    float *out = tile + KEEP * i * ROW;
                     // What the epilogue will meet next: the rows or channels that follow.
                     int row = i + TILE_M, channel = g * CG + c0;
                     if (row >= rows) {
@@ -247,22 +245,24 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                         const float *wc =
                             w + (g * BLOCKS + (c0 + b) / BLOCK) * (int64_t)(TAPS * BLOCK) +
                             (c0 + b) % BLOCK;
-                        multiply(panel + i * TAPS_PITCH, wc, r0, s0, ahead, out + b);
+                        multiply(panel + i * TAPS_PITCH, wc, r0, s0, ahead, tile + b);
                     }
-                    // 4. Epilogue.
-                    for (int j = 0; j < TILE_M && i + j < rows; j++)
-                        for (int v = 0; v < vectors; v++) {
-                            const int64_t p = pixel[i + j];
-                            const int c = g * CG + c0 + v * RX_LANES;
-                            float *const result = out + j * ROW + v * RX_LANES;
-                            //@ if tail_in
-                            const int left = CG - c0 - v * RX_LANES;
-                            const int lanes = left < RX_LANES ? left : RX_LANES;
-                            //@ end
-                            //@ epilogue pixel=p channel=c lanes=lanes at=result vector=v
-                            rx_store_n(y0 + p * C + c, rx_load(result), lanes);
+                    // 4. Epilogue, a vector of channels after the other.
+                    const int last = rows - i < TILE_M ? rows : i + TILE_M;
+                    for (int v = 0; v < vectors; v++) {
+                        const int c = g * CG + c0 + v * RX_LANES;
+                        //@ if tail_in
+                        const int left = CG - c0 - v * RX_LANES;
+                        const int n = left < RX_LANES ? left : RX_LANES;
+                        //@ end
+                        for (int r = i; r < last; r++) {
+                            const int64_t p = pixel[r];
+                            const float *const o = tile + (r - i) * ROW + v * RX_LANES;
+                            //@ epilogue pixel=p channel=c lanes=n at=o vector=v first=(r == 0)
+                            rx_store_n(y0 + p * C + c, rx_load(o), n);
                             //@ end
                         }
+                    }
                 }
                 //@ if stats
                 for (int v = 0; v < vectors; v++) {
@@ -271,9 +271,8 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     const int left = CG - c0 - v * RX_LANES;
                     const int lanes = left < RX_LANES ? left : RX_LANES;
                     //@ end
-                    const float *const o = tile + v * RX_LANES;  //@ when kept
-                    //@ epilogue_end channel=c lanes=lanes at=(o + i * ROW) row=i rows=rows vector=v
-                    (void)o, (void)c, (void)lanes;
+                    //@ epilogue_end channel=c lanes=lanes rows=rows vector=v
+                    (void)c, (void)lanes;
                     //@ end
                 }
                 //@ end

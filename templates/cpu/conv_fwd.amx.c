@@ -4,7 +4,7 @@
 //@ doc task: TILE_M consecutive pixels of the N * OH * OW output pixels, one part of the outputs;
 //@ doc       a share is worked off in panels of TILE_P pixels at most
 //@ doc       tasks = ceil(N * OH * OW / TILE_M) * parts, parts <= COLUMNS
-//@ doc scratch floats: ROWS * (DEPTH + 16) + (KEEP ? ROWS : TILE_M) * (TILE_W + 16) +
+//@ doc scratch floats: ROWS * (DEPTH + 16) + TILE_M * (TILE_W + 16) +
 //@ doc       BLOCKS * 256, ROWS = TILE_P rounded up to a multiple of TILE_M, DEPTH = TAPS to one
 //@ doc       of 16
 //@ doc config: TILE_M 16 or 32 pixels, TILE_N 1 or 2 vectors, which divide K rounded up to 16;
@@ -27,7 +27,6 @@ enum { ROWS = PANEL * TILE_M };                            // pixels of the pane
 enum { BLOCK = 16, BLOCKS = (K + BLOCK - 1) / BLOCK };     // outputs that lie together in w
 enum { TILE_K = TILE_N * RX_LANES };                       // outputs of a product
 enum { TILE_W = 32, ROW = TILE_W + 16 };                   // outputs that go through the epilogue
-enum { KEEP = 1 };                                         // 1: statistics look at them again
 enum { AHEAD = 8 * TILE_M };                                 // prefetches in a product, at most
 enum { SLACK = 32 };                                       // more than the maps of a pixel
 enum { LINE = 16, PAIR = 2 * LINE };                       // f32, and bf16, of a cache line
@@ -109,9 +108,9 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     const float *restrict w = t[1];   // [BLOCKS][TAPS][BLOCK], pairs of bf16
     float *restrict y0 = t[2];        // [N][OH][OW][K]
     //@ end
-    float *restrict panel = call->scratch;                       // [ROWS][DEPTH_PITCH]
-    float *restrict tile = panel + ROWS * DEPTH_PITCH;           // [ROWS or TILE_M][ROW]
-    float *restrict rest = tile + (KEEP ? ROWS : TILE_M) * ROW;  // [BLOCKS][16][BLOCK]
+    float *restrict panel = call->scratch;              // [ROWS][DEPTH_PITCH]
+    float *restrict tile = panel + ROWS * DEPTH_PITCH;  // [TILE_M][ROW]
+    float *restrict rest = tile + TILE_M * ROW;         // [BLOCKS][16][BLOCK]
     const int64_t pixels = (int64_t)call->n * OH * OW, units = (pixels + TILE_M - 1) / TILE_M;
     //@ clear
     //@ end
@@ -204,7 +203,6 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
             //@ end
             //@ end
             for (int i = 0; i < rows; i += TILE_M) {
-                float *out = tile + KEEP * i * ROW;
                 // What the epilogue will meet next: the rows or channels that follow.
                 int row = i + TILE_M, channel = k0;
                 if (row >= rows) {
@@ -237,29 +235,30 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                         *at++ = panel;
                     const int block = (k0 + b) / BLOCK;
                     multiply(panel + i * DEPTH_PITCH, w + (int64_t)block * (TAPS * BLOCK),
-                             rest + block * (RX_LANES * BLOCK), ahead, each, out + b);
+                             rest + block * (RX_LANES * BLOCK), ahead, each, tile + b);
                 }
-                // 3. Epilogue.
-                for (int j = 0; j < TILE_M && i + j < rows; j++)
-                    for (int v = 0; v < vectors; v++) {
-                        const int64_t p = first + i + j;
-                        const int k = k0 + v * RX_LANES;
-                        float *const result = out + j * ROW + v * RX_LANES;
-                        const int left_k = K - k;                                 //@ when tail_out
-                        const int lanes = left_k < RX_LANES ? left_k : RX_LANES;  //@ when tail_out
-                        //@ epilogue pixel=p channel=k lanes=lanes at=result vector=v
-                        rx_store_n(y0 + p * K + k, rx_load(result), lanes);
+                // 3. Epilogue, a vector of channels after the other.
+                const int last = rows - i < TILE_M ? rows : i + TILE_M;
+                for (int v = 0; v < vectors; v++) {
+                    const int k = k0 + v * RX_LANES;
+                    const int left_k = K - k;                             //@ when tail_out
+                    const int n = left_k < RX_LANES ? left_k : RX_LANES;  //@ when tail_out
+                    for (int r = i; r < last; r++) {
+                        const int64_t p = first + r;
+                        const float *const o = tile + (r - i) * ROW + v * RX_LANES;
+                        //@ epilogue pixel=p channel=k lanes=n at=o vector=v first=(r == 0)
+                        rx_store_n(y0 + p * K + k, rx_load(o), n);
                         //@ end
                     }
+                }
             }
             //@ if stats
             for (int v = 0; v < vectors; v++) {
                 const int k = k0 + v * RX_LANES;
                 const int left_k = K - k;                             //@ when tail_out
                 const int n = left_k < RX_LANES ? left_k : RX_LANES;  //@ when tail_out
-                const float *const o = tile + v * RX_LANES;           //@ when kept
-                //@ epilogue_end channel=k lanes=n at=(o + i * ROW) row=i rows=rows vector=v
-                (void)o, (void)k, (void)n;
+                //@ epilogue_end channel=k lanes=n rows=rows vector=v
+                (void)k, (void)n;
                 //@ end
             }
             //@ end

@@ -4,7 +4,7 @@
 //@ doc task: TILE_M consecutive pixels of the N * OH * OW output pixels, one part of the outputs;
 //@ doc       a share is worked off in panels of TILE_P pixels at most
 //@ doc       tasks = ceil(N * OH * OW / TILE_M) * parts, parts <= COLUMNS
-//@ doc scratch floats: ROWS * (TAPS + 16) + (KEEP ? ROWS : TILE_M) * (TILE_W + 16),
+//@ doc scratch floats: ROWS * (TAPS + 16) + TILE_M * (TILE_W + 16),
 //@ doc       ROWS = TILE_P rounded up to a multiple of TILE_M
 //@ doc config: TILE_N * RX_LANES divides 16 or is a multiple of 16 and divides KG rounded up;
 //@ doc       TILE_M * TILE_N + TILE_N + 1 registers (avx2: 6 x 2, avx512: 14 x 2, generic: 3 x 4);
@@ -27,7 +27,6 @@ enum { ROWS = PANEL * TILE_M };                            // pixels of the pane
 enum { BLOCK = 16, BLOCKS = (KG + BLOCK - 1) / BLOCK };    // outputs that lie together in w
 enum { TILE_K = TILE_N * RX_LANES };                       // outputs of a register tile
 enum { TILE_W = 16, ROW = TILE_W + 16 };                   // outputs that go through the epilogue
-enum { KEEP = 1 };                                         // 1: statistics look at them again
 enum { STEP = TAPS < 128 ? 4 : 8 };                        // taps between two prefetches
 enum { AHEAD = (TAPS + STEP - 1) / STEP };                 // prefetches in a register tile
 enum { SLACK = 32 };                                       // more than the maps of a pixel
@@ -114,7 +113,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     float *restrict y0 = t[2];        // [N][OH][OW][K]
     //@ end
     float *restrict panel = call->scratch;             // [ROWS][TAPS_PITCH]
-    float *restrict tile = panel + ROWS * TAPS_PITCH;  // [ROWS or TILE_M][ROW]
+    float *restrict tile = panel + ROWS * TAPS_PITCH;  // [TILE_M][ROW]
     const int64_t pixels = (int64_t)call->n * OH * OW, units = (pixels + TILE_M - 1) / TILE_M;
     //@ clear
     //@ end
@@ -194,7 +193,6 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     //@ end
                     //@ end
                     for (int i = 0; i < rows; i += TILE_M) {
-                        float *out = tile + KEEP * i * ROW;
                         // What the epilogue will meet next: the rows or channels that follow.
                         int row = i + TILE_M, channel = g * KG + k0;
                         if (row >= rows) {
@@ -230,22 +228,24 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                             const float *wk =
                                 w + (g * BLOCKS + (k0 + b) / BLOCK) * (int64_t)(TAPS * BLOCK) +
                                 (k0 + b) % BLOCK;
-                            multiply(panel + i * TAPS_PITCH, wk, ahead, out + b);
+                            multiply(panel + i * TAPS_PITCH, wk, ahead, tile + b);
                         }
-                        // 3. Epilogue.
-                        for (int j = 0; j < TILE_M && i + j < rows; j++)
-                            for (int v = 0; v < vectors; v++) {
-                                const int64_t p = first + i + j;
-                                const int k = g * KG + k0 + v * RX_LANES;
-                                float *const result = out + j * ROW + v * RX_LANES;
-                                //@ if tail_out
-                                const int left = KG - k0 - v * RX_LANES;
-                                const int lanes = left < RX_LANES ? left : RX_LANES;
-                                //@ end
-                                //@ epilogue pixel=p channel=k lanes=lanes at=result vector=v
-                                rx_store_n(y0 + p * K + k, rx_load(result), lanes);
+                        // 3. Epilogue, a vector of channels after the other.
+                        const int stop_row = rows - i < TILE_M ? rows : i + TILE_M;
+                        for (int v = 0; v < vectors; v++) {
+                            const int k = g * KG + k0 + v * RX_LANES;
+                            //@ if tail_out
+                            const int left = KG - k0 - v * RX_LANES;
+                            const int n = left < RX_LANES ? left : RX_LANES;
+                            //@ end
+                            for (int r = i; r < stop_row; r++) {
+                                const int64_t p = first + r;
+                                const float *const o = tile + (r - i) * ROW + v * RX_LANES;
+                                //@ epilogue pixel=p channel=k lanes=n at=o vector=v first=(r == 0)
+                                rx_store_n(y0 + p * K + k, rx_load(o), n);
                                 //@ end
                             }
+                        }
                     }
                     //@ if stats
                     for (int v = 0; v < vectors; v++) {
@@ -254,9 +254,8 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                         const int left = KG - k0 - v * RX_LANES;
                         const int n = left < RX_LANES ? left : RX_LANES;
                         //@ end
-                        const float *const o = tile + v * RX_LANES;  //@ when kept
-                        //@ epilogue_end channel=k lanes=n at=(o + i * ROW) row=i rows=rows vector=v
-                        (void)o, (void)k, (void)n;
+                        //@ epilogue_end channel=k lanes=n rows=rows vector=v
+                        (void)k, (void)n;
                         //@ end
                     }
                     //@ end

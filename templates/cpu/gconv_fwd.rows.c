@@ -256,13 +256,14 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 float *const block = sums + (v0 * SLOTS + top % SLOTS) * SUMS;
                 for (int i = 0; i < px; i++)
                     for (int v = 0; v < some; v++) {
-                        float *const result = block + v * (SLOTS * SUMS) + i * RX_LANES;
+                        const float *const o = block + v * (SLOTS * SUMS) + i * RX_LANES;
+                        const int64_t p = first + i;
                         const int k = unit0 * UNIT_OUT + (v0 + v) * RX_LANES;
                         //@ if tail_out
                         const int lanes = K - k < RX_LANES ? K - k : RX_LANES;
                         //@ end
-                        //@ epilogue pixel=(first + i) channel=k lanes=lanes at=result vector=v
-                        rx_store_n(y0 + (first + i) * K + k, rx_load(result), lanes);
+                        //@ epilogue pixel=p channel=k lanes=lanes at=o vector=v first=(i == 0)
+                        rx_store_n(y0 + p * K + k, rx_load(o), lanes);
                         //@ end
                     }
                 //@ if stats
@@ -271,9 +272,8 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     //@ if tail_out
                     const int m = K - k < RX_LANES ? K - k : RX_LANES;
                     //@ end
-                    const float *const o = block + v * (SLOTS * SUMS);  //@ when kept
-                    //@ epilogue_end channel=k lanes=m at=(o + i * RX_LANES) row=i rows=px vector=v
-                    (void)o, (void)k, (void)m;
+                    //@ epilogue_end channel=k lanes=m rows=px vector=v
+                    (void)k, (void)m;
                     //@ end
                 }
                 //@ end

@@ -214,26 +214,6 @@ rx_transpose(rx_v row[RX_LANES])
         row[i] = turned[i];
 }
 
-// to[i] += v[i] for the first n lanes.
-static inline void
-rx_sum_f64(double *to, rx_v v, int n)
-{
-    for (int i = 0; i < n; i++)
-        to[i] += (double)v[i];
-}
-
-// Merges `rows` values with this mean and sum of squared deviations into the first n channels of
-// stats: rows {count, mean, M2}, `pitch` apart (Chan, Golub, LeVeque 1979, eq. 2.1).
-static inline void
-rx_merge_f64(double *stats, int pitch, rx_v mean, rx_v m2, int rows, int n)
-{
-    double *const count = stats, *const old_mean = stats + pitch, *const old_m2 = old_mean + pitch;
-    for (int i = 0; i < n; i++) {
-        const double total = count[i] + rows, delta = (double)mean[i] - old_mean[i];
-        old_m2[i] += (double)m2[i] + delta * delta * count[i] * rows / total;
-        old_mean[i] += delta * rows / total;
-        count[i] = total;
-    }
-}
+#include "tile_sums.h"
 
 #endif

@@ -245,6 +245,38 @@ check_transpose(void)
         check(row[i % RX_LANES][i / RX_LANES] == (float)i, "rx_transpose", i);
 }
 
+// Moments of values whose mean is 1000 times their deviation, the first of them an outlier. The sum
+// of squares around it loses ROWS roundings, the product of the sum and the mean as many.
+static void
+check_moments(void)
+{
+    enum { PITCH = ROOM, ROWS = 40 };
+    struct rx_moments m = {0};
+    float value[ROWS][RX_LANES];
+    for (int row = 0; row < ROWS; row++) {
+        rx_v x;
+        for (int i = 0; i < RX_LANES; i++)
+            x[i] = value[row][i] = 1000.0f + (float)(next() % 256) / 128.0f + (row == 0 ? 9.0f : 0);
+        rx_moments_add(&m, x, row == 0);
+    }
+    double stats[3 * PITCH] = {0};
+    rx_moments_merge_f64(stats, PITCH, &m, ROWS, RX_LANES);
+    for (int i = 0; i < RX_LANES; i++) {
+        double mean = 0, m2 = 0, squares = 0;
+        for (int row = 0; row < ROWS; row++)
+            mean += (double)value[row][i] / ROWS;
+        for (int row = 0; row < ROWS; row++) {
+            const double d = (double)value[row][i] - mean;
+            const double around = (double)value[row][i] - (double)value[0][i];
+            m2 += d * d;
+            squares += around * around;
+        }
+        check(stats[i] == ROWS, "rx_moments: count", i);
+        check(fabs(stats[PITCH + i] - mean) <= 0x1p-23 * 1000, "rx_moments: mean", i);
+        check(fabs(stats[2 * PITCH + i] - m2) <= 2 * ROWS * 0x1p-24 * squares, "rx_moments: M2", i);
+    }
+}
+
 #ifdef RX_TILE_AMX_H
 enum { SIDE = RX_ROWS * RX_LANES, PITCH = 2 * RX_LANES };
 
@@ -332,6 +364,7 @@ main(void)
         check_pairs();
         check_f64();
         check_transpose();
+        check_moments();
 #ifdef RX_TILE_AMX_H
         check_tiles();
         check_load_pairs();

@@ -22,16 +22,6 @@ vector_count(const struct rx_problem *p)
     return i < 0 ? 0 : p->operand[i].c;
 }
 
-// Whether statistics look at the results of all of a task's pixels again.
-static int
-looks_again(const struct rx_problem *p)
-{
-    for (int i = 0; i < p->epilogue.n; i++)
-        if (p->epilogue.step[i].op == RX_STEP_STATS)
-            return 1;
-    return 0;
-}
-
 // conv_*: a packed panel, and a tile of results (wgrad: a panel of gradients).
 static int64_t
 panel_floats(const struct rx_problem *p, const struct rx_config *config)
@@ -39,12 +29,13 @@ panel_floats(const struct rx_problem *p, const struct rx_config *config)
     const struct rx_geometry *g = &p->geometry;
     const int64_t taps = (int64_t)g->r * g->s, cg = g->c / g->groups, kg = g->k / g->groups;
     const int64_t rows = round_up(config->tile_pixels, config->tile_m);
-    const int64_t per = rx_problem_per_multiply(p), kept = looks_again(p) ? rows : config->tile_m;
+    const int64_t per = rx_problem_per_multiply(p);
     if (p->op == RX_PROBLEM_CONV_WGRAD)
         return (config->tile_pixels + per - 1) / per *
                (taps * cg + RX_BLOCK + round_up(kg, RX_BLOCK));
     const int64_t multiplies = taps * (p->op == RX_PROBLEM_CONV_DGRAD ? kg : cg);
-    return rows * ((multiplies + per - 1) / per + RX_BLOCK) + kept * (config->tile_w + RX_BLOCK);
+    return rows * ((multiplies + per - 1) / per + RX_BLOCK) +
+           config->tile_m * (config->tile_w + RX_BLOCK);
 }
 
 static int
@@ -68,9 +59,8 @@ tiles_floats(const struct rx_problem *p, const struct rx_config *config)
                RX_BLOCK * (pitch + 2 * RX_BLOCK) + outputs;
     }
     const int64_t rows = round_up(config->tile_pixels, config->tile_m);
-    const int64_t kept = looks_again(p) ? rows : config->tile_m;
     const int64_t rest = dgrad ? 0 : round_up(g->k, RX_BLOCK) * RX_BLOCK;
-    return rows * (depth + RX_BLOCK) + kept * (config->tile_w + RX_BLOCK) + rest;
+    return rows * (depth + RX_BLOCK) + config->tile_m * (config->tile_w + RX_BLOCK) + rest;
 }
 
 // gconv_fwd, gconv_dgrad: for each of some units a ring of the rows that a strip sees and the

@@ -5,6 +5,7 @@ const struct rx_language rx_cpu_language = {
     .folder = "cpu",
     .suffix = ".c",
     .header_suffix = ".h",
+    .shared_header = "tile_sums.h",
     .object_suffix = ".o",
     .style = RX_CALL_TABLE,
 };
