@@ -162,7 +162,6 @@ open_epilogue(struct rx_chain_printer *p, const struct rx_kernel *kernel,
         .acc = rx_slot_value(slot, "acc"),
         .vector = rx_slot_value(slot, "vector"),
         .held = !rx_slot_value(slot, "vector"),
-        .first = rx_slot_value(slot, "first"),
         .kept = rx_slot_value(slot, "kept") != NULL,
     };
     return open_printer(p, kernel, slot);
@@ -175,11 +174,7 @@ rx_slot_epilogue(const struct rx_kernel *kernel, const struct rx_slot *slot, str
     const char *wrong = open_epilogue(&p, kernel, slot);
     if (!wrong && !p.pixel)
         wrong = "pixel= is missing";
-    const int looks = p.style == RX_CALL_TABLE && !wrong && rx_chain_statistics(&p) >= 0;
-    const int keeps = looks && !p.first;
-    if (looks && p.vector && !p.first)
-        wrong = "first= is missing";
-    if (!wrong && !p.at && (!p.acc || keeps))
+    if (!wrong && !p.at && !p.acc)
         wrong = "at= is missing";
     if (!wrong)
         rx_chain_print(&p, out);
@@ -345,7 +340,7 @@ rx_slot_epilogue_begin(const struct rx_kernel *kernel, const struct rx_slot *slo
         } else if (sums && s->op == RX_STEP_STATS && p.style == RX_CALL_LAUNCH) {
             rx_text_printf(out, "%*srx_moments %s_own = {};\n", p.indent, "", to);
         } else if (sums && s->op == RX_STEP_STATS) {
-            rx_text_printf(out, "%*srx_v %s_sum = rx_zero();\n", p.indent, "", to);
+            rx_text_printf(out, "%*sstruct rx_moments %s_own = {0};\n", p.indent, "", to);
         } else if (sums && s->op == RX_STEP_SUMS) {
             rx_text_printf(out, "%*srx_v %s_a = rx_zero(), %s_ab = rx_zero();\n", p.indent, "", to,
                            to);
@@ -356,8 +351,7 @@ rx_slot_epilogue_begin(const struct rx_kernel *kernel, const struct rx_slot *slo
 
 // Moments go to the partials.
 static void
-print_moments(const struct rx_chain_printer *p, int operand, const char *rows, const char *lanes,
-              struct rx_text *out)
+print_moments(const struct rx_chain_printer *p, int operand, const char *lanes, struct rx_text *out)
 {
     char pitch[RX_NAME_CHARS + 8];
     const char *name = rx_render_operand_name(p->problem, operand);
@@ -365,30 +359,7 @@ print_moments(const struct rx_chain_printer *p, int operand, const char *rows, c
     rx_text_printf(out, "%*srx_moments_merge_f64(%s + %s, %s, &", p->indent, "", name, p->channel,
                    pitch);
     rx_chain_print_sum(p, operand, "own", out);
-    rx_text_printf(out, ", %s, %s);\n", rows, lanes);
-}
-
-// The second look at the tile, and Chan's merge.
-static void
-print_statistics(const struct rx_chain_printer *p, int operand, const char *lanes,
-                 const struct rx_slot *slot, struct rx_text *out)
-{
-    char pitch[RX_NAME_CHARS + 8];
-    const char *name = rx_render_operand_name(p->problem, operand);
-    rx_render_pitch_name(p->problem, operand, pitch, sizeof pitch);
-    const char *row = rx_slot_value(slot, "row"), *rows = rx_slot_value(slot, "rows");
-    const int sum = strchr(rows, ' ') != NULL, n = p->indent;
-    rx_text_printf(out, "%*sconst rx_v %s_mean = ", n, "", name);
-    rx_chain_print_sum(p, operand, "sum", out);
-    rx_text_printf(out, " * rx_set1(1.0f / (float)%s%s%s);\n", sum ? "(" : "", rows,
-                   sum ? ")" : "");
-    rx_text_printf(out, "%*srx_v %s_m2 = rx_zero();\n", n, "", name);
-    rx_text_printf(out, "%*sfor (int %s = 0; %s < %s; %s++) {\n", n, "", row, row, rows, row);
-    rx_text_printf(out, "%*sconst rx_v deviation = rx_load(%s) - %s_mean;\n", n + 4, "", p->at,
-                   name);
-    rx_text_printf(out, "%*s%s_m2 += deviation * deviation;\n%*s}\n", n + 4, "", name, n, "");
-    rx_text_printf(out, "%*srx_merge_f64(%s + %s, %s, %s_mean, %s_m2, %s, %s);\n", n, "", name,
-                   p->channel, pitch, name, name, rows, lanes);
+    rx_text_printf(out, ", %s);\n", lanes);
 }
 
 // Sums go to the partials.
@@ -455,19 +426,13 @@ rx_slot_epilogue_end(const struct rx_kernel *kernel, const struct rx_slot *slot,
     const char *wrong = open_epilogue(&p, kernel, slot);
     if (!wrong && p.style == RX_CALL_LAUNCH)
         return print_block_sums(&p, out);
-    const char *rows = rx_slot_value(slot, "rows");
-    if (!wrong && rx_chain_statistics(&p) >= 0 &&
-        (!rows || (!p.vector && (!p.at || !rx_slot_value(slot, "row")))))
-        wrong = "at=, row= or rows= is missing";
     const char *lanes = p.tail ? p.lanes : "RX_LANES";
     for (int i = 0; !wrong && i < p.chain->n; i++) {
         const struct rx_step *s = &p.chain->step[i];
         if (s->op != RX_STEP_STATS && s->op != RX_STEP_SUMS)
             continue;
-        if (s->op == RX_STEP_STATS && p.vector)
-            print_moments(&p, s->operand, rows, lanes, out);
-        else if (s->op == RX_STEP_STATS)
-            print_statistics(&p, s->operand, lanes, slot, out);
+        if (s->op == RX_STEP_STATS)
+            print_moments(&p, s->operand, lanes, out);
         else
             print_merge(&p, s->operand, lanes, out);
     }

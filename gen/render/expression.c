@@ -30,19 +30,9 @@ rx_chain_uses(const struct rx_chain_printer *p, int value)
         const struct rx_step *s = &p->chain->step[i];
         n += s->a >= 0 && rx_chain_resolve(p, s->a) == value;
         n += s->b >= 0 && rx_chain_resolve(p, s->b) == value;
-        n += s->op == RX_STEP_STATS && s->a >= 0 && rx_chain_resolve(p, s->a) == value;
         n += s->op == RX_STEP_SUMS && s->a >= 0 && rx_chain_resolve(p, s->a) == value;
     }
     return n;
-}
-
-int
-rx_chain_statistics(const struct rx_chain_printer *p)
-{
-    for (int i = 0; i < p->chain->n; i++)
-        if (p->chain->step[i].op == RX_STEP_STATS)
-            return rx_chain_resolve(p, p->chain->step[i].a);
-    return -1;
 }
 
 // The first COEF step that loads the same row.

@@ -16,7 +16,6 @@ struct rx_chain_printer {
     const char *into;                                // name of a prologue's result
     const char *vector;  // sums are arrays: the element of this slot; NULL where they are not
     const char *raw;     // the array of what a fetch loaded; NULL: maps are loaded here
-    const char *first;   // whether this is the first value that statistics see
     const char *once;    // where several run this chain: the condition for the one that stores
     enum rx_call_style style;
     int kept;  // lanes have folded their sums
@@ -32,10 +31,6 @@ rx_chain_resolve(const struct rx_chain_printer *p, int value);
 // How often a value is written where it is used.
 int
 rx_chain_uses(const struct rx_chain_printer *p, int value);
-
-// The value that STATS look at, -1 where there is none.
-int
-rx_chain_statistics(const struct rx_chain_printer *p);
 
 // The first COEF step that loads the same row.
 int

@@ -75,23 +75,12 @@ print_statement(const struct rx_chain_printer *p, int value, struct rx_text *lin
         rx_text_add(line, ", ");
         rx_chain_print_value(p, s->a, line);
         rx_text_printf(line, p->tail ? ", %s);" : ");", p->lanes);
-    } else if (s->op == RX_STEP_STATS && p->style == RX_CALL_LAUNCH) {
-        rx_text_add(line, "rx_moments_add(");
+    } else if (s->op == RX_STEP_STATS) {
+        rx_text_add(line, p->style == RX_CALL_LAUNCH ? "rx_moments_add(" : "rx_moments_add(&");
         rx_chain_print_sum(p, s->operand, "own", line);
         rx_text_add(line, ", ");
         rx_chain_print_value(p, s->a, line);
         rx_text_add(line, ");");
-    } else if (s->op == RX_STEP_STATS && p->first) {
-        rx_text_add(line, "rx_moments_add(&");
-        rx_chain_print_sum(p, s->operand, "own", line);
-        rx_text_add(line, ", ");
-        rx_chain_print_value(p, s->a, line);
-        rx_text_printf(line, ", %s);", p->first);
-    } else if (s->op == RX_STEP_STATS) {
-        rx_chain_print_sum(p, s->operand, "sum", line);
-        rx_text_add(line, " += ");
-        rx_chain_print_value(p, s->a, line);
-        rx_text_add(line, ";");
     } else {
         rx_text_add(line, "const rx_v ");
         rx_chain_print_name(p, value, line);
@@ -138,22 +127,6 @@ print_sums(struct rx_chain_printer *p, const struct rx_step *s, int value)
     return done;
 }
 
-// Statistics that read the tile again: it must hold what they look at.
-static int
-print_keep(struct rx_chain_printer *p, int value)
-{
-    if (p->style == RX_CALL_LAUNCH || p->first ||
-        (p->chain->step[value].op == RX_STEP_ACC && !p->acc))
-        return 1;
-    struct rx_text line = {0};
-    rx_text_printf(&line, "rx_store(%s, ", p->at);
-    rx_chain_print_value(p, value, &line);
-    rx_text_add(&line, ");");
-    const int done = add_line(p, value, &line);
-    rx_text_close(&line);
-    return done;
-}
-
 // Whether the value needs no statement of its own although it has a name.
 static int
 is_given(const struct rx_chain_printer *p, int value)
@@ -166,15 +139,12 @@ is_given(const struct rx_chain_printer *p, int value)
 static int
 print_steps(struct rx_chain_printer *p)
 {
-    const int kept = rx_chain_statistics(p);
     for (int i = 0; i < p->chain->n; i++) {
         const struct rx_step *s = &p->chain->step[i];
         const int writes = s->op == RX_STEP_STORE || s->op == RX_STEP_STATS;
         if ((writes || (p->named[i] && !is_given(p, i))) && !print_line(p, i))
             return 0;
         if (s->op == RX_STEP_SUMS && !print_sums(p, s, i))
-            return 0;
-        if (s->op == RX_STEP_STATS && !print_keep(p, kept))
             return 0;
     }
     return 1;

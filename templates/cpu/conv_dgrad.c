@@ -258,7 +258,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                         for (int r = i; r < last; r++) {
                             const int64_t p = pixel[r];
                             const float *const o = tile + (r - i) * ROW + v * RX_LANES;
-                            //@ epilogue pixel=p channel=c lanes=n at=o vector=v first=(r == 0)
+                            //@ epilogue pixel=p channel=c lanes=n at=o vector=v
                             rx_store_n(y0 + p * C + c, rx_load(o), n);
                             //@ end
                         }
@@ -271,7 +271,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     const int left = CG - c0 - v * RX_LANES;
                     const int lanes = left < RX_LANES ? left : RX_LANES;
                     //@ end
-                    //@ epilogue_end channel=c lanes=lanes rows=rows vector=v
+                    //@ epilogue_end channel=c lanes=lanes vector=v
                     (void)c, (void)lanes;
                     //@ end
                 }

@@ -246,7 +246,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     for (int r = i; r < last; r++) {
                         const int64_t p = first + r;
                         const float *const o = tile + (r - i) * ROW + v * RX_LANES;
-                        //@ epilogue pixel=p channel=k lanes=n at=o vector=v first=(r == 0)
+                        //@ epilogue pixel=p channel=k lanes=n at=o vector=v
                         rx_store_n(y0 + p * K + k, rx_load(o), n);
                         //@ end
                     }
@@ -257,7 +257,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 const int k = k0 + v * RX_LANES;
                 const int left_k = K - k;                             //@ when tail_out
                 const int n = left_k < RX_LANES ? left_k : RX_LANES;  //@ when tail_out
-                //@ epilogue_end channel=k lanes=n rows=rows vector=v
+                //@ epilogue_end channel=k lanes=n vector=v
                 (void)k, (void)n;
                 //@ end
             }

@@ -241,7 +241,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                             for (int r = i; r < stop_row; r++) {
                                 const int64_t p = first + r;
                                 const float *const o = tile + (r - i) * ROW + v * RX_LANES;
-                                //@ epilogue pixel=p channel=k lanes=n at=o vector=v first=(r == 0)
+                                //@ epilogue pixel=p channel=k lanes=n at=o vector=v
                                 rx_store_n(y0 + p * K + k, rx_load(o), n);
                                 //@ end
                             }
@@ -254,7 +254,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                         const int left = KG - k0 - v * RX_LANES;
                         const int n = left < RX_LANES ? left : RX_LANES;
                         //@ end
-                        //@ epilogue_end channel=k lanes=n rows=rows vector=v
+                        //@ epilogue_end channel=k lanes=n vector=v
                         (void)k, (void)n;
                         //@ end
                     }

@@ -19,7 +19,6 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     const float *restrict x0 = t[0];  // [N][7][7][6]
     float *restrict y0 = t[1];        // [N][1][1][6]
     //@ end
-    float tile[RX_LANES];  //@ when stats
     //@ clear
     //@ end
 
@@ -45,11 +44,10 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
             const rx_v mean = sum[(c - first) / RX_LANES] * rx_set1(1.0f / (H * W));
             //@ epilogue_begin channel=c lanes=lanes
             //@ end
-            //@ epilogue pixel=n channel=c lanes=lanes at=tile acc=mean
-            rx_store(tile, mean);
+            //@ epilogue pixel=n channel=c lanes=lanes acc=mean
             rx_store_n(y0 + n * K + c, mean, lanes);
             //@ end
-            //@ epilogue_end channel=c lanes=lanes at=tile row=i rows=1
+            //@ epilogue_end channel=c lanes=lanes
             //@ end
         }
     }

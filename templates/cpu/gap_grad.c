@@ -1,6 +1,6 @@
 // Gradient of the global average pooling: each pixel gets its share of the mean's gradient.
 //@ doc task: TILE_P consecutive pixels of the N * H * W; tasks = ceil(N * H * W / TILE_P)
-//@ doc scratch floats: TILE_P * RX_LANES, one vector of channels of a task's pixels
+//@ doc scratch floats: none
 #include "tile_generic.h"  //@ tile
 
 //@ consts
@@ -16,7 +16,6 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     const float *restrict x0 = t[0];  // [N][1][1][6]
     float *restrict y0 = t[1];        // [N][7][7][6]
     //@ end
-    float *restrict tile = call->scratch;  // [TILE_P][RX_LANES]  //@ when stats
     const int64_t pixels = (int64_t)call->n * H * W;
     //@ clear
     //@ end
@@ -34,12 +33,11 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 const rx_v x = rx_load_n(x0 + n * K + c, lanes);
                 //@ end
                 const rx_v share = x * rx_set1(1.0f / (H * W));
-                //@ epilogue pixel=pixel channel=c lanes=lanes at=(tile + i * RX_LANES) acc=share
-                rx_store(tile + i * RX_LANES, share);
+                //@ epilogue pixel=pixel channel=c lanes=lanes acc=share
                 rx_store_n(y0 + pixel * C + c, share, lanes);
                 //@ end
             }
-            //@ epilogue_end channel=c lanes=lanes at=(tile + i * RX_LANES) row=i rows=rows
+            //@ epilogue_end channel=c lanes=lanes
             //@ end
         }
     }

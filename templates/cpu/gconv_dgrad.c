@@ -311,7 +311,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     }
                     // 3. Epilogue, a vector of channels at a time.
                     for (int v = 0; v < TILE_C && c0 + v < UNIT_OUT; v += RX_LANES) {
-                        float *o = tile + v;  // these inputs of all pixels
+                        const float *o = tile + v;  // these inputs of all pixels
                         const int c = unit * UNIT_OUT + c0 + v;
                         //@ if tail_in
                         const int last = (unit + 1) * UNIT_OUT < C ? (unit + 1) * UNIT_OUT : C;
@@ -324,7 +324,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                             rx_store_n(y0 + (first + i) * C + c, rx_load(o + i * TILE_C), lanes);
                             //@ end
                         }
-                        //@ epilogue_end channel=c lanes=lanes at=(o + i * TILE_C) row=i rows=px
+                        //@ epilogue_end channel=c lanes=lanes
                         //@ end
                     }
                 }

@@ -299,7 +299,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     }
                     // 3. Epilogue, a vector of channels at a time.
                     for (int v = 0; v < TILE_K && k0 + v < UNIT_OUT; v += RX_LANES) {
-                        float *o = tile + v;  // these outputs of all pixels
+                        const float *o = tile + v;  // these outputs of all pixels
                         const int k = unit * UNIT_OUT + k0 + v;
                         //@ if tail_out
                         const int last = (unit + 1) * UNIT_OUT < K ? (unit + 1) * UNIT_OUT : K;
@@ -312,7 +312,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                             rx_store_n(y0 + (first + i) * K + k, rx_load(o + i * TILE_K), lanes);
                             //@ end
                         }
-                        //@ epilogue_end channel=k lanes=lanes at=(o + i * TILE_K) row=i rows=px
+                        //@ epilogue_end channel=k lanes=lanes
                         //@ end
                     }
                 }

@@ -262,7 +262,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                         //@ if tail_out
                         const int lanes = K - k < RX_LANES ? K - k : RX_LANES;
                         //@ end
-                        //@ epilogue pixel=p channel=k lanes=lanes at=o vector=v first=(i == 0)
+                        //@ epilogue pixel=p channel=k lanes=lanes at=o vector=v
                         rx_store_n(y0 + p * K + k, rx_load(o), lanes);
                         //@ end
                     }
@@ -272,7 +272,7 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                     //@ if tail_out
                     const int m = K - k < RX_LANES ? K - k : RX_LANES;
                     //@ end
-                    //@ epilogue_end channel=k lanes=m rows=px vector=v
+                    //@ epilogue_end channel=k lanes=m vector=v
                     (void)k, (void)m;
                     //@ end
                 }

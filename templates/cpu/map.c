@@ -1,7 +1,7 @@
 // A pointwise kernel: the chain of a map that no other kernel could take in, with statistics of
 // what it stores.
 //@ doc task: TILE_P consecutive pixels of the N * H * W; tasks = ceil(N * H * W / TILE_P)
-//@ doc scratch floats: TILE_P * RX_LANES, one vector of channels of a task's pixels
+//@ doc scratch floats: none
 #include "tile_generic.h"  //@ tile
 
 //@ consts
@@ -16,7 +16,6 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     const float *restrict x0 = t[0];  // [N][5][7][8]
     float *restrict y0 = t[1];        // [N][5][7][8]
     //@ end
-    float *restrict tile = call->scratch;  // [TILE_P][RX_LANES]  //@ when stats
     const int64_t pixels = (int64_t)call->n * H * W;
     //@ clear
     //@ end
@@ -34,11 +33,10 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 //@ prologue 0 pixel=(first + i) channel=c lanes=lanes into=x
                 const rx_v x = rx_load_n(x0 + (first + i) * C + c, lanes);
                 //@ end
-                //@ epilogue pixel=(first + i) channel=c lanes=lanes at=(tile + i * RX_LANES) acc=x
-                rx_store(tile + i * RX_LANES, x);
+                //@ epilogue pixel=(first + i) channel=c lanes=lanes acc=x
                 //@ end
             }
-            //@ epilogue_end channel=c lanes=lanes at=(tile + i * RX_LANES) row=i rows=rows
+            //@ epilogue_end channel=c lanes=lanes
             //@ end
         }
         //@ else

@@ -1,6 +1,6 @@
 // Maximum over windows. The first of equal values wins; taps outside the map do not take part.
 //@ doc task: TILE_P consecutive pixels of a row; tasks = N * OH * ceil(OW / TILE_P)
-//@ doc scratch floats: TILE_P * RX_LANES, one vector of channels of a task's pixels
+//@ doc scratch floats: none
 #include "tile_generic.h"  //@ tile
 #include <math.h>
 #include <string.h>  //@ when index
@@ -33,7 +33,6 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     uint8_t *restrict winner = t[1];  // [N][5][4][6]
     float *restrict y0 = t[2];        // [N][5][4][6]
     //@ end
-    float *restrict tile = call->scratch;  // [TILE_P][RX_LANES]  //@ when stats
     //@ clear
     //@ end
 
@@ -78,12 +77,11 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                 store_bytes(winner + out * K + c, won, RX_LANES);
                 //@ end
                 //@ end
-                //@ epilogue pixel=out channel=c lanes=lanes at=(tile + i * RX_LANES) acc=best
-                rx_store(tile + i * RX_LANES, best);
+                //@ epilogue pixel=out channel=c lanes=lanes acc=best
                 rx_store_n(y0 + out * K + c, best, lanes);
                 //@ end
             }
-            //@ epilogue_end channel=c lanes=lanes at=(tile + i * RX_LANES) row=i rows=width
+            //@ epilogue_end channel=c lanes=lanes
             //@ end
         }
     }

@@ -1,6 +1,6 @@
 // Gradient of a maximum pooling: each input pixel collects from the windows that it won.
 //@ doc task: TILE_P consecutive pixels of a row; tasks = N * H * ceil(W / TILE_P)
-//@ doc scratch floats: TILE_P * RX_LANES, one vector of channels of a task's pixels
+//@ doc scratch floats: none
 #include "tile_generic.h"  //@ tile
 #include <string.h>
 
@@ -30,7 +30,6 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
     const uint8_t *restrict winner = t[1];  // [N][5][4][6]
     float *restrict y0 = t[2];              // [N][9][7][6]
     //@ end
-    float *restrict tile = call->scratch;  // [TILE_P][RX_LANES]  //@ when stats
     //@ clear
     //@ end
 
@@ -72,13 +71,11 @@ RX_KERNEL(const struct rx_call *call, void *const *t)
                         }
                     }
                     // 2. Epilogue.
-                    float *at = tile + (w - left) * RX_LANES;  //@ when stats
-                    //@ epilogue pixel=in channel=c lanes=lanes at=at acc=sum
-                    rx_store(at, sum);
+                    //@ epilogue pixel=in channel=c lanes=lanes acc=sum
                     rx_store_n(y0 + in * C + c, sum, lanes);
                     //@ end
                 }
-            //@ epilogue_end channel=c lanes=lanes at=(tile + i * RX_LANES) row=i rows=width
+            //@ epilogue_end channel=c lanes=lanes
             //@ end
         }
     }

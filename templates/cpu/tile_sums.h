@@ -27,27 +27,28 @@ rx_merge_f64(double *stats, int pitch, rx_v mean, rx_v m2, int rows, int n)
 // What statistics of some values of each lane are made of: their sum and sum of squares, both taken
 // around the first one, which is as near to their mean as a value is.
 struct rx_moments {
+    int n;
     rx_v first, sum, squares;
 };
 
 static inline void
-rx_moments_add(struct rx_moments *m, rx_v x, int is_first)
+rx_moments_add(struct rx_moments *m, rx_v x)
 {
-    if (is_first)
+    if (m->n++ == 0)
         m->first = x;
     const rx_v d = x - m->first;
     m->sum += d;
     m->squares = rx_fma(d, d, m->squares);
 }
 
-// Merges the moments of `rows` values into the first n channels of stats. M2 loses `rows` roundings
-// of the sum of squares. That is two times M2 where the first value is as far from the mean as they
-// are on average, and never more than rows + 1 times, as it is one of them.
+// Merges the moments of at least one value into the first n channels of stats. M2 loses m->n
+// roundings of the sum of squares. That is two times M2 where the first value is as far from the
+// mean as they are on average, and never more than m->n + 1 times, as it is one of them.
 static inline void
-rx_moments_merge_f64(double *stats, int pitch, const struct rx_moments *m, int rows, int n)
+rx_moments_merge_f64(double *stats, int pitch, const struct rx_moments *m, int n)
 {
-    const rx_v mean = m->sum * rx_set1(1.0f / (float)rows);
-    rx_merge_f64(stats, pitch, m->first + mean, m->squares - m->sum * mean, rows, n);
+    const rx_v mean = m->sum * rx_set1(1.0f / (float)m->n);
+    rx_merge_f64(stats, pitch, m->first + mean, m->squares - m->sum * mean, m->n, n);
 }
 
 #endif

@@ -257,10 +257,10 @@ check_moments(void)
         rx_v x;
         for (int i = 0; i < RX_LANES; i++)
             x[i] = value[row][i] = 1000.0f + (float)(next() % 256) / 128.0f + (row == 0 ? 9.0f : 0);
-        rx_moments_add(&m, x, row == 0);
+        rx_moments_add(&m, x);
     }
     double stats[3 * PITCH] = {0};
-    rx_moments_merge_f64(stats, PITCH, &m, ROWS, RX_LANES);
+    rx_moments_merge_f64(stats, PITCH, &m, RX_LANES);
     for (int i = 0; i < RX_LANES; i++) {
         double mean = 0, m2 = 0, squares = 0;
         for (int row = 0; row < ROWS; row++)

@@ -147,17 +147,7 @@ rx_cpu_scratch_bytes(const struct rx_problem *p, const struct rx_config *config)
         return rows_floats(p, config) * element;
     if (strncmp(config->skeleton, "gconv_", 6) == 0)
         return ring_floats(p, config, units_together(p, config)) * element;
-    switch (p->op) {
-    case RX_PROBLEM_MAP:
-    case RX_PROBLEM_MAXPOOL:
-    case RX_PROBLEM_MAXPOOL_GRAD:
-    case RX_PROBLEM_GAP_GRAD:
-        return (int64_t)config->tile_pixels * config->lanes * element;
-    case RX_PROBLEM_UPDATE:
-        return config->tile_pixels * element;
-    default:
-        return 0;
-    }
+    return p->op == RX_PROBLEM_UPDATE ? config->tile_pixels * element : 0;
 }
 
 // Tasks of a row of pixels or channels.
