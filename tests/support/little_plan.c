@@ -114,6 +114,7 @@ build(struct little_plan *f, char form)
         rx_weights_count(&fc));
     add_vector(f, "fc.bias", RX_PARAM_FC_BIAS, CLASSES, 0, CLASSES);
     f->plan.version = RX_PLAN_VERSION;
+    f->plan.arch = "generic";
     f->plan.model = "little";
     f->plan.param = f->param;
     f->plan.tensor = f->tensor;
