@@ -12,6 +12,7 @@
 
 #include "gen/plan/cubin.h"
 #include "gen/render/render.h"
+#include "gen/select/name.h"
 #include "runtime/base/file.h"
 
 static const char *const PROGRAMS[] = {"eval", "infer", "bench"};
@@ -142,7 +143,8 @@ write_kernels(struct stage *s, struct rx_error *error)
         job->source = rx_arena_printf(&s->net->arena, "%s%s", stem, l->suffix);
         job->object = rx_arena_printf(&s->net->arena, "%s%s", stem, l->object_suffix);
         job->compile = s->emit->compile.nvrtc != NULL ? rx_compile_cubin : NULL;
-        job->header = job->compile == NULL ? at(s, "kernels/tile_%s.h", s->net->machine.isa) : NULL;
+        const char *tile = rx_kernel_tile_header(&s->net->machine, &k->kernel.config);
+        job->header = job->compile == NULL ? at(s, "kernels/tile_%s.h", tile) : NULL;
         job->key = object_key(s, &source, &headers);
         status = rx_file_write(job->source, rx_text_str(&source), source.n, error);
     }

@@ -149,9 +149,9 @@ rx_render_banner(const struct rx_machine *machine, const struct rx_kernel *k,
     print_field("model", rx_text_str(&words), out);
     rx_text_clear(&words);
     const struct rx_language *l = k->language;
-    const int tiles = machine->tiles[0] != '\0' && strstr(k->config.skeleton, machine->tiles);
     rx_text_printf(&words, "templates/%s/%s%s, tile_%s%s   %.8s", l->folder, k->config.skeleton,
-                   l->suffix, tiles ? machine->tiles : machine->isa, l->header_suffix, k->hash);
+                   l->suffix, rx_kernel_tile_header(machine, &k->config), l->header_suffix,
+                   k->hash);
     print_field("template", rx_text_str(&words), out);
     print_field("target", banner->toolchain, out);
     print_field("remake", banner->remake, out);

@@ -1,6 +1,7 @@
 // What follows from a chosen kernel's problem, config and files, whatever its target: hash, name,
 // work.
 #include <stdio.h>
+#include <string.h>
 
 #include "gen/select/name.h"
 #include "gen/select/problem.h"
@@ -60,4 +61,11 @@ rx_kernel_identify(struct rx_kernel *k, const struct rx_machine *machine, const 
     k->bytes_image = work.bytes_image;
     k->bytes_fixed = work.bytes_fixed;
     return RX_OK;
+}
+
+const char *
+rx_kernel_tile_header(const struct rx_machine *machine, const struct rx_config *config)
+{
+    const int tiles = machine->tiles[0] != '\0' && strstr(config->skeleton, machine->tiles) != NULL;
+    return tiles ? machine->tiles : machine->isa;
 }

@@ -25,6 +25,11 @@ int
 rx_kernel_identify(struct rx_kernel *kernel, const struct rx_machine *machine,
                    const char *templates, const char *toolchain, struct rx_error *error);
 
+// The stem of the tile header that the kernel's template begins with: "avx512", or "amx" where it
+// multiplies tiles.
+const char *
+rx_kernel_tile_header(const struct rx_machine *machine, const struct rx_config *config);
+
 // The config as text: "conv_fwd lanes=8 P=56 tile=6x2".
 void
 rx_config_print(const struct rx_config *config, struct rx_text *text);
